@@ -1,0 +1,197 @@
+"""Everything that differs between two installations comes from the environment (12-factor).
+
+While an embedded stack runs in this folder, `config.stack.state` lends its addresses, so that
+`manage.py …` talks to it without further settings; a variable that is set wins.
+"""
+
+import json
+from pathlib import Path
+
+import dj_database_url
+from environs import Env
+
+from config.stack import state
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+state.lend_environment(BASE_DIR)
+
+env = Env()
+
+# --- The process -----------------------------------------------------------------------------
+DEBUG = env.bool("HOLDFAST_DEBUG", False)
+PRODUCTION = env.bool("HOLDFAST_PRODUCTION", False)
+# A fixed key is fine for a folder that nobody reaches; `check --deploy` refuses it in production.
+SECRET_KEY = env.str("HOLDFAST_SECRET_KEY", "insecure-development-key-of-holdfast")
+ALLOWED_HOSTS = env.list("HOLDFAST_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "waffle",
+    "resilience",
+    "payments",
+    "orders",
+    "analytics",
+    "config",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "resilience.routing.middleware.CausalityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("HOLDFAST_STATIC_ROOT", BASE_DIR / ".holdfast" / "static")
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+LOGIN_REDIRECT_URL = "admin:index"
+
+# --- PostgreSQL ------------------------------------------------------------------------------
+# Timeouts (statement, lock, idle) and the UTC zone are settings of the database role, because a
+# pooler in transaction mode passes on neither SET nor start-up options (docs/operations.md).
+CONNECT_TIMEOUT_S = 2
+# A pool serves web threads; workers keep one connection a thread (celery #10554 closes pools).
+POOL_SIZE_MAX = env.int("HOLDFAST_DB_POOL_SIZE_MAX", 0)
+
+
+def _database(url: str) -> dict[str, object]:
+    config = dj_database_url.parse(url)
+    options = {**config.get("OPTIONS", {}), "connect_timeout": CONNECT_TIMEOUT_S, "application_name": "holdfast"}
+    if POOL_SIZE_MAX:
+        options["pool"] = {"min_size": 1, "max_size": POOL_SIZE_MAX, "timeout": 2, "max_waiting": 64}
+    return {
+        **config,
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0 if POOL_SIZE_MAX else None,
+        "CONN_HEALTH_CHECKS": bool(POOL_SIZE_MAX),
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": options,
+    }
+
+
+PRIMARY_URL = env.str("HOLDFAST_DATABASE_URL", "postgresql://holdfast@127.0.0.1:5432/holdfast")
+REPLICA_URL = env.str("HOLDFAST_REPLICA_URL", PRIMARY_URL)
+DATABASES = {
+    "default": _database(PRIMARY_URL),
+    "replica": {**_database(REPLICA_URL), "TEST": {"MIRROR": "default"}},
+}
+DATABASE_ROUTERS = ["resilience.routing.router.ReplicaRouter"]
+
+# --- Redis: broker and cache are separate databases; nothing of value lives in either ---------
+REDIS_URL = env.str("HOLDFAST_REDIS_URL", "redis://127.0.0.1:6379")
+REDIS_TIMEOUT_S = 0.2
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": f"{REDIS_URL}/1",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
+            "IGNORE_EXCEPTIONS": True,
+        },
+    }
+}
+
+# --- Celery: an alarm clock. The saga row is the truth, a message is a hint (research 9) -------
+CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_PUBLISH_RETRY = False
+# No task runs as long as this: a saga task is bounded by its lease, the others by seconds.
+CELERY_TASK_TIME_LIMIT = 50
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "health_check_interval": 10,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- The API ---------------------------------------------------------------------------------
+BODY_BYTES_MAX = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["resilience.apikeys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["resilience.apikeys.permissions.HasPermission"],
+    "DEFAULT_PARSER_CLASSES": ["resilience.rest.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "config.schema.ProblemAwareSchema",
+    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Holdfast",
+    "DESCRIPTION": "Orders that are paid exactly once.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# --- Payments --------------------------------------------------------------------------------
+# One object per gateway account: {"name", "url", "secret_key"}; Stripe itself when "url" is absent.
+GATEWAYS = json.loads(env.str("HOLDFAST_GATEWAYS", "[]"))
+
+# --- Sagas -----------------------------------------------------------------------------------
+# A worker that dies is noticed after this; longer than any single gateway call (10 s), so that a
+# slow call does not look like a death.
+SAGA_LEASE_S = env.float("HOLDFAST_SAGA_LEASE_S", 15.0)
+# Points at which tests make a process die; never readable in production (resilience/crashpoints.py).
+CRASHPOINTS = not PRODUCTION
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "config.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("HOLDFAST_LOG_LEVEL", "INFO")},
+    "loggers": {"stripe": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}

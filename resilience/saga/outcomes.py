@@ -1,0 +1,57 @@
+"""What a step can answer: a closed set, matched exhaustively by `decide`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step's effect stands. `data` is merged into the saga's data."""
+
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A definitive "no" of the business: before the pivot the saga compensates, after it it parks."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It provably did not happen and may be tried again.
+
+    `spends_attempt` is False where nobody was even asked (an open breaker).
+    `retry_after_s` is the other side's own wish; the wait is never shorter.
+    """
+
+    error: str
+    retry_after_s: float | None = None
+    spends_attempt: bool = True
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """It was asked and not answered: only asking again settles it, so it is never given up."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Somebody outside has to act first; looked at again until `until`, then asked to decide."""
+
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The step raised what nobody foresaw: a bug, tried a few times and then parked, never undone blindly."""
+
+    error: str
+
+
+Outcome = Done | Refused | Failed | InDoubt | Waiting | Crashed
