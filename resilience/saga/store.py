@@ -1,0 +1,252 @@
+"""The saga rows in SQL: one statement for a whole batch, whatever its size.
+
+This is the hot path, so there is no ORM here. Times are the database's own (`clock_timestamp()`),
+because leases must not depend on the clocks of the machines that hold them.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from resilience.ids import new_id
+from resilience.saga.states import SagaStatus
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the step log."""
+
+    step: str
+    direction: str
+    attempt: int
+    outcome: str
+    error: str
+    delay_s: float | None
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass
+class Claimed:
+    """A saga that this worker holds under `fence`; changed in memory, written by `checkpoint`."""
+
+    id: UUID
+    definition: str
+    version: int
+    business_key: UUID
+    status: SagaStatus
+    cursor: int
+    attempt: int
+    waits: int
+    data: dict[str, object]
+    reason: str
+    deadline_at: datetime
+    abort_requested: bool
+    fence: int
+    due_at: datetime | None = None
+    asked_at: datetime | None = None
+    holds_lease: bool = True
+    log: list[LogLine] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A saga to be started."""
+
+    definition: str
+    version: int
+    business_key: UUID
+    data: dict[str, object]
+    due_at: datetime
+    deadline_at: datetime
+
+
+_INSERT = """
+INSERT INTO resilience_saga (id, definition, version, business_key, status, cursor, attempt, waits, data,
+                             reason, abort_requested, due_at, deadline_at, lease_owner, fence, created_at)
+VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', false, %s, %s, '', 0, %s)
+ON CONFLICT (definition, business_key) DO NOTHING
+"""
+
+_RING = """
+UPDATE resilience_saga s SET rung_at = clock_timestamp()
+FROM (SELECT id FROM resilience_saga
+      WHERE status IN ('running', 'compensating') AND due_at <= clock_timestamp()
+        AND (lease_until IS NULL OR lease_until < clock_timestamp())
+        AND (rung_at IS NULL OR rung_at < clock_timestamp() - make_interval(secs => %s))
+      ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) due
+WHERE s.id = due.id
+RETURNING s.id
+"""
+
+_CLAIM = """
+UPDATE resilience_saga s
+SET lease_owner = %s, lease_until = clock_timestamp() + make_interval(secs => %s), fence = s.fence + 1
+FROM (SELECT id FROM resilience_saga
+      WHERE id = ANY(%s) AND status IN ('running', 'compensating') AND due_at <= clock_timestamp()
+        AND (lease_until IS NULL OR lease_until < clock_timestamp())
+      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) due
+WHERE s.id = due.id
+RETURNING s.id, s.definition, s.version, s.business_key, s.status, s.cursor, s.attempt, s.waits, s.data,
+          s.reason, s.deadline_at, s.abort_requested, s.fence
+"""
+
+_GUARD = """
+SELECT s.id, s.abort_requested
+FROM resilience_saga s JOIN unnest(%s::uuid[], %s::bigint[]) AS held (id, fence)
+  ON s.id = held.id AND s.fence = held.fence
+ORDER BY s.id FOR NO KEY UPDATE OF s
+"""
+
+_CHECKPOINT = """
+WITH moved AS (
+  UPDATE resilience_saga s
+  SET status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits, data = c.data,
+      reason = c.reason, due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
+      lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
+      lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
+      rung_at = CASE WHEN c.holds_lease THEN s.rung_at END,
+      ended_at = CASE WHEN c.status IN ('completed', 'compensated') THEN clock_timestamp() END
+  FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::smallint[], %s::int[], %s::int[], %s::jsonb[],
+              %s::text[], %s::timestamptz[], %s::boolean[])
+    AS c (id, fence, status, cursor, attempt, waits, data, reason, due_at, holds_lease)
+  WHERE s.id = c.id AND s.fence = c.fence
+  RETURNING s.id
+), logged AS (
+  INSERT INTO resilience_saga_step (saga_id, fence, step, direction, attempt, outcome, error, delay_s,
+                                    started_at, finished_at)
+  SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[],
+                       %s::float8[], %s::timestamptz[], %s::timestamptz[])
+)
+SELECT count(*) FROM moved
+"""
+
+_REQUEST_ABORT = """
+UPDATE resilience_saga
+SET abort_requested = true, due_at = LEAST(due_at, clock_timestamp())
+WHERE definition = %s AND business_key = %s AND status IN ('running', 'compensating')
+"""
+
+
+class LostFenceError(Exception):
+    """A checkpoint met a saga that somebody else has claimed since; its transaction must not commit."""
+
+
+def insert(start: Start, *, now: datetime) -> bool:
+    """Insert a saga that is due at once; return False when its business key has one already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                new_id(),
+                start.definition,
+                start.version,
+                start.business_key,
+                json.dumps(start.data),
+                start.due_at,
+                start.deadline_at,
+                now,
+            ],
+        )
+        return cursor.rowcount == 1
+
+
+def ring(*, limit: int, again_after_s: float) -> list[UUID]:
+    """Return up to `limit` due, unclaimed sagas, longest due first, and note that they were hinted at.
+
+    One that was hinted at less than `again_after_s` ago is left out; one locked by another
+    dispatcher is skipped.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RING, [again_after_s, limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
+    """Claim those of `ids` that are due and free, for `lease_s` seconds; the others are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [owner, lease_s, list(ids)])
+        rows = cursor.fetchall()
+    return [
+        Claimed(
+            id=row[0],
+            definition=row[1],
+            version=row[2],
+            business_key=row[3],
+            status=SagaStatus(row[4]),
+            cursor=row[5],
+            attempt=row[6],
+            waits=row[7],
+            data=json.loads(row[8]),
+            reason=row[9],
+            deadline_at=row[10],
+            abort_requested=row[11],
+            fence=row[12],
+        )
+        for row in rows
+    ]
+
+
+def guard(claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Lock those of `claimed` whose fence still stands and return copies of them.
+
+    The rest belongs to others now. Copies, because what a transaction does to them must be forgotten
+    when it rolls back. They carry an abort that was requested meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_GUARD, [[saga.id for saga in claimed], [saga.fence for saga in claimed]])
+        aborts = dict(cursor.fetchall())
+    return [
+        replace(saga, abort_requested=aborts[saga.id], log=[]) for saga in claimed if saga.id in aborts
+    ]
+
+
+def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
+    """Write the state and the new log lines of `claimed`, extending the lease of those that go on.
+
+    Raises LostFenceError when any of them is no longer ours.
+    """
+    lines = [(saga, line) for saga in claimed for line in saga.log]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CHECKPOINT,
+            [
+                lease_s,
+                [saga.id for saga in claimed],
+                [saga.fence for saga in claimed],
+                [saga.status.value for saga in claimed],
+                [saga.cursor for saga in claimed],
+                [saga.attempt for saga in claimed],
+                [saga.waits for saga in claimed],
+                [json.dumps(saga.data) for saga in claimed],
+                [saga.reason for saga in claimed],
+                [saga.due_at for saga in claimed],
+                [saga.holds_lease for saga in claimed],
+                [saga.id for saga, _ in lines],
+                [saga.fence for saga, _ in lines],
+                [line.step for _, line in lines],
+                [line.direction for _, line in lines],
+                [line.attempt for _, line in lines],
+                [line.outcome for _, line in lines],
+                [line.error for _, line in lines],
+                [line.delay_s for _, line in lines],
+                [line.started_at for _, line in lines],
+                [line.finished_at for _, line in lines],
+            ],
+        )
+        (moved,) = cursor.fetchone()
+    if moved != len(claimed):
+        raise LostFenceError(f"{len(claimed) - moved} of {len(claimed)} sagas were claimed by somebody else")
+    for saga in claimed:
+        saga.log.clear()
+
+
+def request_abort(*, definition: str, business_key: UUID) -> bool:
+    """Ask a running saga to turn round before its pivot; return False when it has none or it ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REQUEST_ABORT, [definition, business_key])
+        return cursor.rowcount == 1
