@@ -1,0 +1,131 @@
+"""Keep the parts of the stack running: start one after another, restart what ends, stop in order.
+
+Single-threaded, driven by `tick`; nothing happens between two calls of it. Waiting for a part to get
+ready ticks too, so that a part that dies meanwhile is restarted.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from config.stack import logs
+from config.stack.child import Child, launch
+from config.stack.errors import StackError
+from config.stack.part import Part
+from resilience.retry import RetryPolicy, full_jitter_s
+
+# The cap bounds how long a repaired part stays away; the base lets a single crash heal unnoticed.
+_RESTARTS = RetryPolicy(wait_initial_s=0.1, wait_max_s=10.0)
+# A process that lived this long has recovered: its next restart is a first one again.
+_HEALTHY_AFTER_S = 20.0
+# A part that ends this often before it was ever ready is misconfigured.
+_FAILED_STARTS_MAX = 5
+_PAUSE_S = 0.05
+
+
+@dataclass
+class _Supervised:
+    part: Part
+    child: Child
+    started_at: float
+    failures: int = 0
+    restart_at: float | None = None
+
+
+class Supervisor:
+    """Owns the processes. Use it from the main thread only (see `child`)."""
+
+    def __init__(self, *, logs: Path, random: Random, report: Callable[[str], None]) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self.restarts: dict[str, int] = defaultdict(int)
+        self._logs = logs
+        self._random = random
+        self._report = report
+        self._supervised: list[_Supervised] = []
+
+    def start(self, *parts: Part) -> None:
+        """Start parts together and return when all are ready.
+
+        Raises StackError with the end of its log when a part does not get ready.
+        """
+        started = [self._launch(part) for part in parts]
+        self._supervised.extend(started)
+        for supervised in started:
+            self._wait_until_ready(supervised)
+
+    def tick(self) -> None:
+        """Note what ended, and restart what is due."""
+        now = time.monotonic()
+        for supervised in self._supervised:
+            if supervised.restart_at is None and supervised.child.exit_code is not None:
+                self._note_end(supervised, now=now)
+            if supervised.restart_at is not None and supervised.restart_at <= now:
+                self._restart(supervised)
+
+    def bound_logs(self) -> None:
+        for supervised in self._supervised:
+            logs.bound_log(self._log(supervised.part))
+
+    def pids(self) -> dict[str, list[int]]:
+        """Return the processes that run now, by part name."""
+        found: dict[str, list[int]] = {}
+        for supervised in self._supervised:
+            found.setdefault(supervised.part.name, []).extend(supervised.child.pids())
+        return found
+
+    def stop(self, order: Sequence[str]) -> None:
+        """Stop the named parts one name after another, then whatever is left, last started first."""
+        names = [supervised.part.name for supervised in reversed(self._supervised)]
+        for name in dict.fromkeys([*order, *names]):
+            going = [one for one in self._supervised if one.part.name == name]
+            # Off the list first: a second Ctrl-C in the middle must not find it half stopped.
+            for supervised in going:
+                supervised.child.ask_to_stop()
+            for supervised in going:
+                if not supervised.child.wait(supervised.part.stop_limit_s):
+                    self._report(f"{supervised.part.label} did not stop in time and was killed.")
+                supervised.child.kill_what_is_left()
+            self._supervised = [one for one in self._supervised if one.part.name != name]
+
+    def _launch(self, part: Part) -> _Supervised:
+        part.prepare()
+        log = self._log(part)
+        logs.bound_log(log)
+        return _Supervised(part=part, child=launch(part, log=log), started_at=time.monotonic())
+
+    def _wait_until_ready(self, supervised: _Supervised) -> None:
+        part = supervised.part
+        deadline = time.monotonic() + part.ready_limit_s
+        while supervised.restart_at is not None or not part.is_ready():
+            if time.monotonic() > deadline or supervised.failures >= _FAILED_STARTS_MAX:
+                log = self._log(part)
+                raise StackError(
+                    f"{part.label} does not get ready. The end of {log}:\n{logs.tail(log, lines=15)}"
+                )
+            time.sleep(_PAUSE_S)
+            self.tick()
+
+    def _note_end(self, supervised: _Supervised, *, now: float) -> None:
+        supervised.child.kill_what_is_left()
+        if now - supervised.started_at > _HEALTHY_AFTER_S:
+            supervised.failures = 0
+        supervised.failures += 1
+        wait_s = full_jitter_s(_RESTARTS, attempt=supervised.failures, random=self._random)
+        supervised.restart_at = now + wait_s
+        self._report(
+            f"{supervised.part.label} ended with code {supervised.child.exit_code}; "
+            f"starting it again in {wait_s:.1f} s."
+        )
+
+    def _restart(self, supervised: _Supervised) -> None:
+        again = self._launch(supervised.part)
+        supervised.child = again.child
+        supervised.started_at = again.started_at
+        supervised.restart_at = None
+        self.restarts[supervised.part.name] += 1
+
+    def _log(self, part: Part) -> Path:
+        return self._logs / f"{part.label}.log"

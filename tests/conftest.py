@@ -1,0 +1,79 @@
+"""Fixtures over the servers of `tests.harness`."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.management import call_command
+from pytest_django import DjangoDbBlocker
+
+from config.stack.servers import Addresses
+from tests.harness import HARNESS, Harness
+
+
+@dataclass(frozen=True)
+class SandboxClient:
+    """The sandbox gateway of this session, its faults and its book."""
+
+    name: str
+    url: str
+    secret_key: str
+    book: Path
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        """Set faults as in DESIGN.md section 5, beside those that are set."""
+        for fault in faults:
+            httpx.post(f"{self.url}/_faults", json=fault).raise_for_status()
+
+    def clear_faults(self) -> None:
+        httpx.delete(f"{self.url}/_faults").raise_for_status()
+
+    def rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        """Read the book itself, the independent witness of what was charged."""
+        with closing(sqlite3.connect(f"file:{self.book}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, parameters).fetchall()
+
+
+@pytest.fixture(scope="session")
+def harness(pytestconfig: pytest.Config) -> Harness:
+    return pytestconfig.stash[HARNESS]
+
+
+@pytest.fixture(scope="session")
+def pg(harness: Harness) -> Addresses:
+    """Addresses of the servers, the superuser's included."""
+    return harness.addresses
+
+
+@pytest.fixture(scope="session")
+def redis_url(harness: Harness) -> str:
+    return harness.addresses.redis
+
+
+@pytest.fixture
+def sandbox(harness: Harness) -> Iterator[SandboxClient]:
+    running = harness.sandbox
+    if running is None:
+        pytest.skip("This session has no sandbox.")
+    client = SandboxClient(
+        name=running.name, url=running.url, secret_key=running.secret_key, book=running.book
+    )
+    client.clear_faults()
+    yield client
+    client.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(harness: Harness, django_db_blocker: DjangoDbBlocker) -> None:
+    """Migrate this session's own database instead of creating a test database.
+
+    So subprocesses see the same rows, and the alias `replica` is a real streaming replica.
+    """
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
