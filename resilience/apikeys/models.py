@@ -1,0 +1,33 @@
+"""A key of a client."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from resilience.ids import new_id
+
+
+class ApiKey(models.Model):
+    """One key of one client (the tenant). Only a hash of its secret is kept."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    client = models.SlugField(max_length=64)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, unique=True)
+    # A plain hash is enough: the secret has 256 random bits, there is nothing to guess slowly.
+    secret_sha256 = models.BinaryField(max_length=32)
+    permissions = ArrayField(models.CharField(max_length=64), default=list)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        app_label = "resilience"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
+                name="api_key_expires_after_it_was_created",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client}/{self.name} (hf_{self.prefix}_…)"

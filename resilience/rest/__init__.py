@@ -1,0 +1,1 @@
+"""Strict reading of requests: JSON, fields, query strings, cursor pages."""
