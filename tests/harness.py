@@ -32,7 +32,13 @@ class Harness:
         self.directory = Path(tempfile.mkdtemp(prefix="holdfast-tests-"))
         # PostgreSQL runs as somebody else when we are root.
         self.directory.chmod(0o711)
-        self.supervisor = Supervisor(logs=self.directory / "logs", random=Random(), report=print)
+        self.supervisor = Supervisor(
+            logs=self.directory / "logs",
+            random=Random(),
+            checkpoint=_go_on,
+            progress=_say_nothing,
+            report=print,
+        )
         self.addresses: Addresses
         self.sandbox: sandbox.Sandbox | None = None
 
@@ -44,7 +50,6 @@ class Harness:
             ports=ServerPorts(*(pick_port(random=random) for _server in range(3))),
             server_secrets=ServerSecrets(),
             tuning=_TUNING,
-            say=lambda _part: None,
         )
         if (FOLDER / "payments" / "sandbox" / "__main__.py").exists():
             self.sandbox = sandbox.Sandbox(
@@ -69,6 +74,14 @@ class Harness:
     def stop(self) -> None:
         self.supervisor.stop([])
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _go_on() -> None:
+    """Ctrl-C raises KeyboardInterrupt here, as pytest expects."""
+
+
+def _say_nothing(_part: str) -> None:
+    """Starting takes two seconds: nobody asks for progress."""
 
 
 HARNESS = pytest.StashKey[Harness]()

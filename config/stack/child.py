@@ -67,7 +67,7 @@ class Child:
 def launch(part: Part, *, log: Path) -> Child:
     """Start `part` with its output appended to `log`."""
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: PLW1509  (nothing else runs in this process: no locks to inherit)
+        process = subprocess.Popen(
             part.command,
             cwd=part.directory,
             env={**os.environ, **part.environment},

@@ -177,6 +177,7 @@ def clone(primary: Server, *, replica: Server) -> None:
     """Make the data directory of `replica` from the running primary, unless it can still follow."""
     if replica.is_initialized and _can_follow(primary):
         return
+    _clear_leftovers(replica.directory)
     with psycopg.connect(primary.superuser_url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import psycopg
 import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -53,6 +55,19 @@ def http_answers(port: int, path: str) -> Probe:
             return False
         finally:
             connection.close()
+
+    return probe
+
+
+def celery_answers(broker_url: str, node: str) -> Probe:
+    """Ready when the worker named `node` answers a ping through the broker."""
+    app = Celery(broker=broker_url)
+
+    def probe() -> bool:
+        try:
+            return bool(app.control.ping(destination=[node], timeout=PROBE_LIMIT_S))
+        except (OperationalError, redis.RedisError):
+            return False
 
     return probe
 

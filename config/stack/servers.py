@@ -1,7 +1,6 @@
 """The three servers of the stack: PostgreSQL primary, its streaming replica, Redis."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +53,6 @@ def start_servers(
     ports: ServerPorts,
     server_secrets: ServerSecrets,
     tuning: Tuning,
-    say: Callable[[str], None],
 ) -> Addresses:
     """Start the servers with their data in `directory`, which is created or continued."""
     account = server_account()
@@ -78,19 +76,16 @@ def start_servers(
         )
 
     primary = server(PRIMARY, ports.primary)
-    say("PostgreSQL primary")
     postgres.initialize(primary)
     postgres.configure(primary)
     supervisor.start(postgres.part_of(primary))
     postgres.provision(primary)
 
     replica = server(REPLICA, ports.replica)
-    say("PostgreSQL streaming replica")
     postgres.clone(primary, replica=replica)
     postgres.configure(replica, follows=primary)
     supervisor.start(postgres.part_of(replica))
 
-    say("Redis")
     redis = redis_server.RedisServer(
         directory=place / REDIS,
         port=ports.redis,

@@ -38,11 +38,24 @@ class _Supervised:
 class Supervisor:
     """Owns the processes. Use it from the main thread only (see `child`)."""
 
-    def __init__(self, *, logs: Path, random: Random, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        logs: Path,
+        random: Random,
+        checkpoint: Callable[[], None],
+        progress: Callable[[str], None],
+        report: Callable[[str], None],
+    ) -> None:
+        """`checkpoint` is called while waiting, and raises to give up; `progress` hears of each part
+        that is ready, `report` of each that ended.
+        """
         logs.mkdir(parents=True, exist_ok=True)
         self.restarts: dict[str, int] = defaultdict(int)
         self._logs = logs
         self._random = random
+        self._checkpoint = checkpoint
+        self._progress = progress
         self._report = report
         self._supervised: list[_Supervised] = []
 
@@ -51,9 +64,9 @@ class Supervisor:
 
         Raises StackError with the end of its log when a part does not get ready.
         """
-        started = [self._launch(part) for part in parts]
-        self._supervised.extend(started)
-        for supervised in started:
+        for part in parts:
+            self._supervised.append(self._launch(part))
+        for supervised in self._supervised[-len(parts) :]:
             self._wait_until_ready(supervised)
 
     def tick(self) -> None:
@@ -66,8 +79,8 @@ class Supervisor:
                 self._restart(supervised)
 
     def bound_logs(self) -> None:
-        for supervised in self._supervised:
-            logs.bound_log(self._log(supervised.part))
+        for log in self._logs.glob("*.log"):
+            logs.bound_log(log)
 
     def pids(self) -> dict[str, list[int]]:
         """Return the processes that run now, by part name."""
@@ -81,7 +94,6 @@ class Supervisor:
         names = [supervised.part.name for supervised in reversed(self._supervised)]
         for name in dict.fromkeys([*order, *names]):
             going = [one for one in self._supervised if one.part.name == name]
-            # Off the list first: a second Ctrl-C in the middle must not find it half stopped.
             for supervised in going:
                 supervised.child.ask_to_stop()
             for supervised in going:
@@ -105,8 +117,10 @@ class Supervisor:
                 raise StackError(
                     f"{part.label} does not get ready. The end of {log}:\n{logs.tail(log, lines=15)}"
                 )
+            self._checkpoint()
             time.sleep(_PAUSE_S)
             self.tick()
+        self._progress(part.label)
 
     def _note_end(self, supervised: _Supervised, *, now: float) -> None:
         supervised.child.kill_what_is_left()

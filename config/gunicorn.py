@@ -1,0 +1,13 @@
+"""gunicorn's settings: `gunicorn config.wsgi --config python:config.gunicorn`."""
+
+worker_class = "gthread"
+# A thread waits for the database most of its time; eight keep one core busy (docs/benchmarks.md).
+workers = 2
+threads = 8
+# Idle client connections are kept this long, so that a client's next request needs no handshake.
+keepalive = 15
+# A worker that does not answer its master is stuck; a request that is being stopped may finish.
+timeout = 60
+graceful_timeout = 5
+# Its socket lies in the home directory, where two stacks would share one.
+control_socket_disable = True

@@ -1,0 +1,57 @@
+"""A running stack, as tools (stack.json) and people (the terminal) are told of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.stack.sandbox import Sandbox
+from config.stack.servers import Addresses
+from config.stack.setup import Credentials
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs where, and how to get in."""
+
+    web_url: str
+    credentials: Credentials
+    sandboxes: tuple[Sandbox, ...]
+    addresses: Addresses
+    environment: Mapping[str, str]
+
+    @property
+    def admin_url(self) -> str:
+        return f"{self.web_url}/admin/"
+
+
+def for_tools(stack: Stack, *, processes: Mapping[str, list[int]]) -> dict[str, object]:
+    """Return the content of stack.json; `environment` is what `manage.py` borrows."""
+    return {
+        "web": {"url": stack.web_url},
+        "api_key": stack.credentials.api_key,
+        "admin": {
+            "url": stack.admin_url,
+            "username": stack.credentials.username,
+            "password": stack.credentials.password,
+        },
+        "sandboxes": [
+            {"name": one.name, "url": one.url, "secret_key": one.secret_key, "book": str(one.book)}
+            for one in stack.sandboxes
+        ],
+        "databases": {"primary": stack.addresses.primary, "replica": stack.addresses.replica},
+        "redis": stack.addresses.redis,
+        "processes": dict(processes),
+        "environment": dict(stack.environment),
+    }
+
+
+def for_people(stack: Stack) -> str:
+    key = stack.credentials.api_key
+    return f"""
+Holdfast is running.
+  API docs  {stack.web_url}/api/docs
+  Admin     {stack.admin_url}  as {stack.credentials.username}, password {stack.credentials.password}
+  API key   {key}
+  Sandbox   {", ".join(one.url for one in stack.sandboxes)}
+  Try       curl -H 'Authorization: Bearer {key}' {stack.web_url}/api/v1/products
+  Stop      Ctrl-C, or `make down`
+"""
