@@ -71,7 +71,7 @@ class OrderLine(models.Model):
     """One product of an order at the price of the moment it was placed."""
 
     id = models.BigAutoField(primary_key=True)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()
     sku = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
@@ -99,8 +99,8 @@ class Reservation(models.Model):
     """Pieces of one product that one order holds, has bought, or has given back."""
 
     id = models.BigAutoField(primary_key=True)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="reservations")
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reservations")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="reservations", db_index=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reservations", db_index=False)
     quantity = models.IntegerField()
     status = models.CharField(max_length=16, default=ReservationStatus.HELD)
 

@@ -73,7 +73,8 @@ class Operation(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations")
     kind = models.CharField(max_length=16)
-    key = models.CharField(max_length=64, unique=True)
+    gateway = models.CharField(max_length=64, help_text="the account that it was sent to")
+    key = models.CharField(max_length=64)
     amount_minor = models.BigIntegerField()
     phase = models.CharField(max_length=16)
     outcome = models.CharField(max_length=16, default="")
@@ -88,6 +89,7 @@ class Operation(models.Model):
     class Meta:
         db_table = "payments_operation"
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key"], name="an_idempotency_key_is_never_used_again"),
             models.UniqueConstraint(
                 fields=["payment", "kind"],
                 condition=~Q(phase=Phase.SETTLED),

@@ -1,6 +1,18 @@
 """The rows of every tool, where Django looks for them."""
 
 from resilience.apikeys.models import ApiKey
+from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
 from resilience.idempotency.models import IdempotencyRecord
+from resilience.saga.models import Saga, SagaStep
 
-__all__ = ["ApiKey", "IdempotencyRecord"]
+__all__ = [
+    "ApiKey",
+    "DeadLetter",
+    "EventStream",
+    "IdempotencyRecord",
+    "InboxEntry",
+    "LoggedEvent",
+    "Saga",
+    "SagaStep",
+    "SubscriptionState",
+]

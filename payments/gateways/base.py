@@ -91,9 +91,14 @@ class Throttled:
 
 @dataclass(frozen=True)
 class InDoubt:
-    """It was sent, and what came back (if anything) does not tell whether it happened."""
+    """It was sent, and what came back (if anything) does not tell whether it happened.
+
+    `is_stored`: the gateway has finished with this key and replays this answer for it, so that
+    sending again tells nothing new and only a look-up can (Stripe replays stored 500s).
+    """
 
     error: str
+    is_stored: bool = False
 
 
 @dataclass(frozen=True)

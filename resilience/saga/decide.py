@@ -15,6 +15,8 @@ CRASHES_MAX = 5
 UNDO_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=300.0, attempts_max=500)
 # After the pivot a step is owed as well.
 FORWARD_ONLY_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=60.0, attempts_max=500)
+# The reason of a saga that turned round because somebody asked for it.
+ABORTED = "cancel_requested"
 # How often somebody who was asked to act is looked at again.
 WAITING_POLL = RetryPolicy(wait_initial_s=1.0, wait_max_s=10.0)
 
@@ -108,7 +110,7 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
             return _later(position, position.step.retry, now=now, random=random, spends_attempt=False)
         case Waiting(_, until):
             if position.abort_requested and not position.is_past_pivot:
-                return Compensate(position.cursor, "abort requested")
+                return Compensate(position.cursor, ABORTED)
             retry = _later(position, WAITING_POLL, now=now, random=random, spends_attempt=False)
             return RetryAt(max(now, min(retry.at, until)), retry.delay_s, retry.spends_attempt)
         case Crashed(error):
@@ -118,7 +120,7 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
 def _decide_failed(position: Position, failed: Failed, *, now: datetime, random: Random) -> Decision:
     policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry
     if position.abort_requested and not position.is_past_pivot:
-        return Compensate(position.cursor, "abort requested")
+        return Compensate(position.cursor, ABORTED)
     if failed.spends_attempt and _is_exhausted(policy, position.attempt + 1):
         reason = f"{position.step.name} failed {position.attempt + 1} times: {failed.error}"
         return Park(reason) if position.is_past_pivot else Compensate(position.cursor, reason)
@@ -171,7 +173,7 @@ def _forward(position: Position) -> Decision:
     if following == len(position.definition.steps):
         return Finish(SagaStatus.COMPLETED)
     if position.abort_requested and following <= position.definition.pivot_index:
-        return Compensate(position.cursor, "abort requested")
+        return Compensate(position.cursor, ABORTED)
     return Next(following)
 
 

@@ -17,13 +17,17 @@ from resilience.saga.outcomes import Outcome
 
 @dataclass(frozen=True)
 class Run:
-    """One saga as a step sees it. `key` is its business key (an order's id, say)."""
+    """One saga as a step sees it. `key` is its business key (an order's id, say).
+
+    `reason` says why it compensates; empty while it goes forward.
+    """
 
     id: UUID
     key: UUID
     data: Mapping[str, object]
     now: datetime
     deadline_at: datetime
+    reason: str = ""
 
 
 LocalAction = Callable[[Sequence[Run]], Mapping[UUID, Outcome]]

@@ -288,7 +288,7 @@ def _by_step(sagas: Sequence[Claimed]) -> list[list[Claimed]]:
 
 
 def _run(saga: Claimed, now: datetime) -> Run:
-    return Run(saga.id, saga.business_key, saga.data, now, saga.deadline_at)
+    return Run(saga.id, saga.business_key, saga.data, now, saga.deadline_at, saga.reason)
 
 
 def _position(saga: Claimed) -> Position:

@@ -1,0 +1,176 @@
+"""The shapes of the orders API: what requests may say, and what answers say (for the schema)."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orders.states import OrderStatus
+from payments.money import AMOUNT_MINOR_MAX, EXPONENTS
+from resilience.rest.fields import CurrencyCode, Metadata, StrictInteger, StrictString, Timestamp
+from resilience.rest.serializers import StrictSerializer
+
+# What one order may carry; more would make one request a batch job.
+LINES_MAX = 100
+PAYMENTS_MAX = 10
+QUANTITY_MAX = 1_000_000
+STOCK_MAX = 1_000_000_000
+SKU_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]*"
+METHOD_PATTERN = r"[A-Za-z0-9_-]+"
+EMAIL_PATTERN = r"[^@\s]+@[^@\s]+"
+
+
+class KnownCurrency(CurrencyCode):
+    """An ISO 4217 code that money exists in."""
+
+    default_error_messages = {"unknown_currency": "Send an active ISO 4217 currency, like EUR."}
+
+    def to_internal_value(self, data: object) -> str:
+        """Return the code."""
+        code: str = super().to_internal_value(data)
+        if code not in EXPONENTS:
+            self.fail("unknown_currency")
+        return code
+
+
+class Sku(StrictString):
+    """A product's own name: letters, digits and `._:-`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, pattern=SKU_PATTERN, **options)
+
+
+class CustomerRequest(StrictSerializer):
+    """Who the order is for, in the client's own words."""
+
+    reference = StrictString(max_length=255)
+    email = StrictString(max_length=254, pattern=EMAIL_PATTERN, required=False)
+
+
+class LineRequest(StrictSerializer):
+    """One product. `unit_price` only with the permission `orders.import`."""
+
+    sku = Sku()
+    quantity = StrictInteger(min_value=1, max_value=QUANTITY_MAX)
+    unit_price = StrictInteger(min_value=0, max_value=AMOUNT_MINOR_MAX, required=False)
+
+
+class PaymentRequest(StrictSerializer):
+    """One tender. Without `amount` it takes what the others leave."""
+
+    method = StrictString(max_length=255, pattern=METHOD_PATTERN)
+    amount = StrictInteger(min_value=1, max_value=AMOUNT_MINOR_MAX, required=False)
+
+
+class OrderRequest(StrictSerializer):
+    """An order. Amounts are integers in minor units of `currency`."""
+
+    customer = CustomerRequest()
+    currency = KnownCurrency()
+    lines = serializers.ListField(child=LineRequest(), min_length=1, max_length=LINES_MAX)
+    payments = serializers.ListField(child=PaymentRequest(), min_length=1, max_length=PAYMENTS_MAX)
+    shipping = StrictInteger(min_value=0, max_value=AMOUNT_MINOR_MAX, required=False, default=0)
+    metadata = Metadata(required=False)
+    placed_at = Timestamp(required=False)
+
+
+class PriceRequest(StrictSerializer):
+    """A price in minor units of its currency."""
+
+    amount = StrictInteger(min_value=0, max_value=AMOUNT_MINOR_MAX)
+    currency = KnownCurrency()
+
+
+class ProductRequest(StrictSerializer):
+    """A product of the catalogue."""
+
+    name = StrictString(max_length=200)
+    price = PriceRequest()
+
+
+class StockRequest(StrictSerializer):
+    """How many pieces come in (negative: go out)."""
+
+    adjust = StrictInteger(min_value=-STOCK_MAX, max_value=STOCK_MAX)
+
+
+class Money(serializers.Serializer[Any]):
+    """An amount in minor units and its ISO 4217 currency."""
+
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class Customer(serializers.Serializer[Any]):
+    """Who the order is for."""
+
+    reference = serializers.CharField()
+    email = serializers.CharField(allow_null=True)
+
+
+class Line(serializers.Serializer[Any]):
+    """One product at the price of the moment the order was placed."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = Money()
+    total = Money()
+
+
+class OrderPayment(serializers.Serializer[Any]):
+    """One tender. `action_url` is where the payer has to go while `requires_action`."""
+
+    id = serializers.UUIDField()
+    method = serializers.CharField()
+    amount = Money()
+    status = serializers.CharField()
+    action_url = serializers.CharField(required=False)
+    in_doubt_since = serializers.DateTimeField(required=False)
+
+
+class Order(serializers.Serializer[Any]):
+    """An order and what became of it."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=[status.value for status in OrderStatus])
+    customer = Customer()
+    lines = Line(many=True)
+    shipping = Money()
+    total = Money()
+    payments = OrderPayment(many=True)
+    metadata = serializers.DictField()
+    cancel_reason = serializers.CharField(allow_null=True)
+    placed_at = serializers.DateTimeField()
+    settled_at = serializers.DateTimeField(allow_null=True)
+
+
+class OrderPage(serializers.Serializer[Any]):
+    """A page of orders, newest first."""
+
+    data = Order(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class Stock(serializers.Serializer[Any]):
+    """Pieces in the warehouse, pieces that orders hold, pieces that can be ordered."""
+
+    on_hand = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    available = serializers.IntegerField()
+
+
+class Product(serializers.Serializer[Any]):
+    """A product of the catalogue."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    price = Money()
+    stock = Stock()
+
+
+class ProductPage(serializers.Serializer[Any]):
+    """A page of products, by SKU."""
+
+    data = Product(many=True)
+    next_cursor = serializers.CharField(allow_null=True)

@@ -1,0 +1,55 @@
+"""What the orders context tells the world. Facts, in the past tense, as they were then."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from resilience.events import event_type
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an order at the price of the moment it was placed."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    total_minor: int
+
+
+@event_type("order.placed", version=1, aggregate="order")
+@dataclass(frozen=True)
+class OrderPlaced:
+    """An order was accepted; from now on it is never lost."""
+
+    order_id: UUID
+    client: str
+    customer_reference: str
+    currency: str
+    shipping_minor: int
+    total_minor: int
+    lines: tuple[Line, ...]
+    placed_at: datetime
+
+
+@event_type("order.confirmed", version=1, aggregate="order")
+@dataclass(frozen=True)
+class OrderConfirmed:
+    """The money of the order was taken and its stock is sold."""
+
+    order_id: UUID
+    client: str
+    currency: str
+    total_minor: int
+
+
+@event_type("order.cancelled", version=1, aggregate="order")
+@dataclass(frozen=True)
+class OrderCancelled:
+    """The order ended without a sale; its money was returned and its stock released."""
+
+    order_id: UUID
+    client: str
+    currency: str
+    total_minor: int
+    reason: str

@@ -1,0 +1,49 @@
+"""The sagas of an order: placing it and cancelling it."""
+
+from datetime import timedelta
+
+from orders.services.authorize_order_payments import AuthorizeOrderPayments
+from orders.services.close_orders import close_orders
+from orders.services.confirm_orders import confirm_orders
+from orders.services.release_stock import release_stock
+from orders.services.reserve_stock import reserve_stock
+from orders.services.stop_placement import PLACE_ORDER as PLACE_ORDER_NAME
+from orders.services.stop_placement import stop_placement
+from payments.public import CapturePayments, ReturnPayments
+from resilience.retry import RetryPolicy
+from resilience.saga.definition import SagaDefinition, Step
+from resilience.saga.registry import register
+
+# A gateway that is away for hours must not cost an order; the saga's deadline is the limit.
+GATEWAY_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=30.0)
+# A running placement ends within a call or two.
+SOON = RetryPolicy(wait_initial_s=0.2, wait_max_s=5.0)
+
+PLACE_ORDER = register(
+    SagaDefinition(
+        name=PLACE_ORDER_NAME,
+        version=1,
+        steps=(
+            Step("reserve_stock", do=reserve_stock, undo=release_stock),
+            Step("authorize_payment", do=AuthorizeOrderPayments(), undo=ReturnPayments(), retry=GATEWAY_RETRY),
+            Step("capture_payment", do=CapturePayments(), retry=GATEWAY_RETRY, pivot=True),
+            Step("confirm_order", do=confirm_orders),
+        ),
+        lasts_at_most=timedelta(hours=24),
+        on_compensated=close_orders,
+    )
+)
+
+CANCEL_ORDER = register(
+    SagaDefinition(
+        name="cancel_order",
+        version=1,
+        steps=(
+            Step("stop_placement", do=stop_placement, retry=SOON, pivot=True),
+            Step("return_payment", do=ReturnPayments(), retry=GATEWAY_RETRY),
+            Step("release_stock", do=release_stock),
+            Step("close_order", do=close_orders),
+        ),
+        lasts_at_most=timedelta(days=30),
+    )
+)

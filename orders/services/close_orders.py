@@ -1,0 +1,31 @@
+"""Say on orders that they ended without a sale, once their money and stock are back."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from orders import store
+from orders.events import OrderCancelled
+from resilience.events import Fact, append
+from resilience.saga.definition import Run
+from resilience.saga.outcomes import Done, Outcome
+
+
+def close_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
+    """Cancel each order for its saga's reason; one that is cancelled already stays as it is."""
+    now = runs[0].now
+    reasons = {run.key: run.reason or str(run.data.get("reason", "")) for run in runs}
+    moved = store.cancel(reasons, now=now)
+    if moved:
+        append(
+            [
+                Fact(
+                    order.id,
+                    OrderCancelled(
+                        order.id, order.client, order.currency, order.total_minor, reasons[order.id]
+                    ),
+                )
+                for order in moved
+            ],
+            occurred_at=now,
+        )
+    return {run.id: Done() for run in runs}

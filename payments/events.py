@@ -1,0 +1,74 @@
+"""What the payments context tells the world. Facts, in the past tense, as they were then."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from resilience.events import event_type
+
+
+@event_type("payment.authorized", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentAuthorized:
+    """A gateway has reserved the amount."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    gateway: str
+    reference: str
+
+
+@event_type("payment.action_required", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentActionRequired:
+    """The payer has to act (3-D Secure) before the amount can be reserved."""
+
+    payment_id: UUID
+    order_id: UUID
+    url: str
+
+
+@event_type("payment.declined", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentDeclined:
+    """The gateway definitively refused; no money moved."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    code: str
+
+
+@event_type("payment.captured", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentCaptured:
+    """The amount was taken."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    gateway: str
+    reference: str
+
+
+@event_type("payment.voided", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentVoided:
+    """The payment ended without money having moved."""
+
+    payment_id: UUID
+    order_id: UUID
+
+
+@event_type("payment.refunded", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentRefunded:
+    """Captured money was given back."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str

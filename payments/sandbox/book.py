@@ -1,0 +1,180 @@
+"""The gateway's book: typed reads and writes over one SQLite connection.
+
+The writing side runs under `commits.GroupCommit` and never commits by itself; the reading side sees
+committed rows only, so nothing is ever shown that a crash could take back.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from .records import Charge, Event, Intent, LoggedRequest, Refund, StoredAnswer
+
+_SCHEMA = Path(__file__).with_name("schema.sql")
+# Pages of 4 KiB kept in the write-ahead log before SQLite folds it into the file. Smaller: more random
+# writes under load; larger: a slower first read after a crash.
+_CHECKPOINT_PAGES = 4_000
+
+Record = Intent | Charge | Refund | Event
+
+_TABLES: dict[type, str] = {
+    Intent: "intents",
+    Charge: "charges",
+    Refund: "refunds",
+    Event: "events",
+    StoredAnswer: "answers",
+    LoggedRequest: "requests",
+}
+_COLUMNS = {record: tuple(field.name for field in fields(record)) for record in _TABLES}
+_SELECT = {record: f"SELECT {', '.join(_COLUMNS[record])} FROM {table}" for record, table in _TABLES.items()}
+_INSERT = {
+    record: f"INSERT INTO {table} ({', '.join(_COLUMNS[record])})"
+    f" VALUES ({', '.join('?' * len(_COLUMNS[record]))})"
+    for record, table in _TABLES.items()
+}
+
+
+def _update(record: type, columns: Sequence[str]) -> str:
+    return f"UPDATE {_TABLES[record]} SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?"
+
+
+_INTENT_CHANGES = (
+    "metadata",
+    "status",
+    "payment_method",
+    "amount_capturable",
+    "amount_received",
+    "latest_charge",
+    "last_payment_error",
+    "next_action",
+    "canceled_at",
+    "cancellation_reason",
+)
+_CHARGE_CHANGES = ("amount_captured", "amount_refunded", "captured_at", "released_at")
+_UPDATE_INTENT = _update(Intent, _INTENT_CHANGES)
+_UPDATE_CHARGE = _update(Charge, _CHARGE_CHANGES)
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open the book, made if it is not there. Every commit is on the disk when it returns."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.executescript(_SCHEMA.read_text())
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open an existing book; writing through this connection fails."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+class Book:
+    """Rows in and out of one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def intent(self, id: str) -> Intent | None:
+        row = self._row(_SELECT[Intent] + " WHERE id = ?", id)
+        return None if row is None else Intent(*row)
+
+    def charge(self, id: str) -> Charge | None:
+        row = self._row(_SELECT[Charge] + " WHERE id = ?", id)
+        return None if row is None else Charge(*row)
+
+    def refund(self, id: str) -> Refund | None:
+        row = self._row(_SELECT[Refund] + " WHERE id = ?", id)
+        return None if row is None else Refund(*row)
+
+    def event(self, id: str) -> Event | None:
+        row = self._row(_SELECT[Event] + " WHERE id = ?", id)
+        return None if row is None else Event(*row)
+
+    def answer(self, key: str) -> StoredAnswer | None:
+        row = self._row(_SELECT[StoredAnswer] + " WHERE key = ?", key)
+        return None if row is None else StoredAnswer(*row)
+
+    def seq_of(self, record: type, id: str) -> int | None:
+        """Return the place of `id` in its table's order, or None."""
+        row = self._row(f"SELECT seq FROM {_TABLES[record]} WHERE id = ?", id)  # noqa: S608
+        return None if row is None else row[0]
+
+    def select(
+        self,
+        record: type,
+        where: str,
+        arguments: Sequence[Any],
+        *,
+        limit: int,
+        oldest_first: bool = False,
+    ) -> list[Any]:
+        """Return up to `limit` rows, newest first. `where` is SQL of this package, never of a client."""
+        order = "ASC" if oldest_first else "DESC"
+        sql = f"{_SELECT[record]} WHERE {where} ORDER BY seq {order} LIMIT ?"
+        return [record(*row) for row in self.connection.execute(sql, (*arguments, limit))]
+
+    def add_intent(self, intent: Intent) -> None:
+        """Insert `intent`, findable by each of its metadata."""
+        cursor = self._add(intent)
+        self._index_metadata(intent, cursor.lastrowid)
+
+    def change_intent(self, intent: Intent) -> None:
+        values = [getattr(intent, column) for column in _INTENT_CHANGES]
+        self.connection.execute(_UPDATE_INTENT, (*values, intent.id))
+
+    def change_metadata(self, intent: Intent) -> None:
+        """Make `intent` findable by its metadata as they are now, and no longer as they were."""
+        seq = self.seq_of(Intent, intent.id)
+        self.connection.execute("DELETE FROM intent_metadata WHERE intent_seq = ?", (seq,))
+        self._index_metadata(intent, seq)
+
+    def add_charge(self, charge: Charge) -> None:
+        self._add(charge)
+
+    def change_charge(self, charge: Charge) -> None:
+        values = [getattr(charge, column) for column in _CHARGE_CHANGES]
+        self.connection.execute(_UPDATE_CHARGE, (*values, charge.id))
+
+    def add_refund(self, refund: Refund) -> None:
+        self._add(refund)
+
+    def add_event(self, event: Event) -> None:
+        self._add(event)
+
+    def keep_answer(self, answer: StoredAnswer) -> None:
+        """Store the answer to its key, in place of one that has expired."""
+        self.connection.execute("DELETE FROM answers WHERE key = ?", (answer.key,))
+        self._add(answer)
+
+    def forget_answers(self, *, before: float) -> None:
+        """Drop the stored answers that are older than `before` (seconds since the epoch)."""
+        self.connection.execute("DELETE FROM answers WHERE created < ?", (before,))
+
+    def log_request(self, request: LoggedRequest) -> int:
+        """Write the receipt of a request; return its place in the log."""
+        seq = self._add(request).lastrowid
+        assert seq is not None  # noqa: S101  an INSERT always has one
+        return seq
+
+    def log_reply(self, seq: int, *, replied_at: float) -> None:
+        """Note that the whole answer to a logged request was handed to the network."""
+        self.connection.execute("UPDATE requests SET replied_at = ? WHERE seq = ?", (replied_at, seq))
+
+    def _index_metadata(self, intent: Intent, seq: int | None) -> None:
+        rows = [(key, value, seq) for key, value in json.loads(intent.metadata).items()]
+        self.connection.executemany("INSERT INTO intent_metadata VALUES (?, ?, ?)", rows)
+
+    def _add(self, record: Any) -> sqlite3.Cursor:
+        kind = type(record)
+        values = [getattr(record, column) for column in _COLUMNS[kind]]
+        return self.connection.execute(_INSERT[kind], values)
+
+    def _row(self, sql: str, *arguments: Any) -> Any:
+        return self.connection.execute(sql, arguments).fetchone()

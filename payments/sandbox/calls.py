@@ -1,0 +1,58 @@
+"""A request as the operations see it, and the answer they give."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .book import Book
+from .forms import Form
+from .records import Event, new_id
+from .shapes import dump
+from .vocabulary import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `subject` is the id in its path; `now` is in whole seconds, as Stripe's times are."""
+
+    operation: Operation
+    method: str
+    path: str
+    subject: str
+    form: Form
+    key: str | None
+    body_hash: str
+    request_id: str
+    base_url: str
+    received_at: float
+    now: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """A status and a JSON body, and which order and intent they are about (for the request log)."""
+
+    status: int
+    body: str
+    order_id: str | None = None
+    intent_id: str | None = None
+    kept: bool = True
+    replayed: bool = False
+    headers: dict[str, str] | None = None
+
+
+Endpoint = Callable[[Book, Call], Answer]
+
+
+def record_event(book: Book, call: Call, *, type: str, object: str | dict[str, Any]) -> None:
+    """Write down that `type` happened to `object` (its shape, or that as JSON)."""
+    book.add_event(
+        Event(
+            id=new_id("evt"),
+            type=type,
+            created=call.now,
+            object=object if isinstance(object, str) else dump(object),
+            request_id=call.request_id,
+            idempotency_key=call.key,
+        )
+    )

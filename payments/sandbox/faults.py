@@ -1,0 +1,169 @@
+"""Faults on request: which of them meets which request. How each is carried out: `transport`, `desk`."""
+
+import math
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import invalid
+from .methods import FAULT_PREFIX, TOKEN_FAULTS
+from .vocabulary import WEBHOOK_FAULTS, FaultKind, Operation
+
+# Faults that may be set at a time; each costs every request a draw.
+FAULTS_MAX = 50
+DELAY_MS_MAX = 600_000
+DOWN_S_DEFAULT = 10.0
+# Idempotency keys remembered to have met the fault of their token. Forgetting one makes it meet it again.
+TOKENS_REMEMBERED_MAX = 100_000
+
+
+# How long each kind takes when the request that set it did not say.
+_DELAY_MS = {
+    FaultKind.LOSE_ANSWER: 60_000,
+    FaultKind.SLOW: 5_000,
+    FaultKind.THROTTLE: 1_000,
+    FaultKind.WEBHOOK_LATE: 5_000,
+    FaultKind.WEBHOOK_SHUFFLE: 2_000,
+}
+_FIELDS = frozenset({"fault", "operation", "probability", "delay_ms", "for_s", "times"})
+
+
+@dataclass
+class Fault:
+    """One fault that is set. `times` counts down; `ends_at` is on the monotonic clock."""
+
+    id: int
+    kind: FaultKind
+    chance: random.Random
+    operation: Operation | None = None
+    probability: float = 1.0
+    delay_ms: int = 0
+    for_s: float | None = None
+    times: int | None = None
+    ends_at: float = math.inf
+    struck: int = 0
+
+    def shape(self) -> dict[str, Any]:
+        """Return it as `GET /_faults` shows it."""
+        names = ("id", "operation", "probability", "delay_ms", "for_s", "times", "struck")
+        return {"fault": self.kind, **{name: getattr(self, name) for name in names}}
+
+    def strikes(self) -> bool:
+        """Draw. Every matching request draws once, so equal seeds and requests give equal faults."""
+        hit = self.chance.random() < self.probability and self.times != 0
+        if hit:
+            self.struck += 1
+            if self.times is not None:
+                self.times -= 1
+        return hit
+
+
+class Faults:
+    """The faults that are set now. They are gone when the process ends."""
+
+    def __init__(self, *, seed: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seed = seed
+        self._clock = clock
+        self._set: list[Fault] = []
+        self._count = 0
+        self._tokens_met: OrderedDict[str, None] = OrderedDict()
+        self.chance = self._stream("choices")
+
+    def add(self, body: Any) -> Fault:
+        """Set the fault that `body` (the JSON of `POST /_faults`) describes. Raises ApiError."""
+        if not isinstance(body, dict):
+            raise invalid("The body must be a JSON object.")
+        for name in body:
+            if name not in _FIELDS:
+                raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
+        if len(self.active()) >= FAULTS_MAX:
+            raise invalid(f"At most {FAULTS_MAX} faults can be set; DELETE /_faults clears them.")
+        self._count += 1
+        fault = self._parse(body)
+        self._set.append(fault)
+        return fault
+
+    def active(self) -> list[Fault]:
+        """Return the faults that can still strike."""
+        if self._set:
+            now = self._clock()
+            self._set = [fault for fault in self._set if fault.ends_at > now and fault.times != 0]
+        return self._set
+
+    def clear(self) -> int:
+        """Unset all; return how many there were."""
+        count = len(self.active())
+        self._set = []
+        return count
+
+    def strike(self, operation: Operation, *, token: str | None, key: str | None) -> Fault | None:
+        """Return the fault that meets this request, if one does: the one set first wins."""
+        hits = [fault for fault in self.active() if self._matches(fault, operation) and fault.strikes()]
+        if hits:
+            return next((hit for hit in hits if hit.kind == FaultKind.DOWN), hits[0])
+        if token is not None and token.startswith(FAULT_PREFIX):
+            return self._of_token(token, key)
+        return None
+
+    def strike_webhook(self) -> list[Fault]:
+        """Return the webhook faults that meet this delivery."""
+        return [fault for fault in self.active() if fault.kind in WEBHOOK_FAULTS and fault.strikes()]
+
+    def _matches(self, fault: Fault, operation: Operation) -> bool:
+        return fault.kind not in WEBHOOK_FAULTS and fault.operation in (None, operation)
+
+    def _of_token(self, token: str, key: str | None) -> Fault | None:
+        """The first request with a key meets the fault; its repetitions find a healthy gateway."""
+        name = token.removeprefix(FAULT_PREFIX)
+        if name not in TOKEN_FAULTS or (key is not None and key in self._tokens_met):
+            return None
+        if key is not None:
+            self._tokens_met[key] = None
+            if len(self._tokens_met) > TOKENS_REMEMBERED_MAX:
+                self._tokens_met.popitem(last=False)
+        kind = FaultKind(name)
+        return Fault(id=0, kind=kind, chance=self.chance, delay_ms=_DELAY_MS.get(kind, 0))
+
+    def _parse(self, body: dict[str, Any]) -> Fault:
+        kind = _member(FaultKind, body.get("fault"), param="fault")
+        operation = body.get("operation")
+        for_s = _number(body, "for_s", least=0.001, most=86_400)
+        if kind == FaultKind.DOWN and for_s is None:
+            for_s = DOWN_S_DEFAULT
+        probability = _number(body, "probability", least=0, most=1)
+        delay_ms = _number(body, "delay_ms", least=0, most=DELAY_MS_MAX)
+        times = _number(body, "times", least=1, most=1_000_000)
+        return Fault(
+            id=self._count,
+            kind=kind,
+            chance=self._stream(self._count),
+            operation=None if operation is None else _member(Operation, operation, param="operation"),
+            probability=1.0 if probability is None else probability,
+            delay_ms=_DELAY_MS.get(kind, 0) if delay_ms is None else int(delay_ms),
+            for_s=for_s,
+            times=None if times is None else int(times),
+            ends_at=math.inf if for_s is None else self._clock() + for_s,
+        )
+
+    def _stream(self, name: object) -> random.Random:
+        return random.Random(f"{self._seed}:{name}")
+
+
+def _member(kinds: type[Any], value: Any, *, param: str) -> Any:
+    try:
+        return kinds(value)
+    except ValueError:
+        known = ", ".join(kinds)
+        raise invalid(f"Invalid {param}: must be one of {known}", param=param) from None
+
+
+def _number(body: dict[str, Any], name: str, *, least: float, most: float) -> float | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise invalid(f"Invalid {name}: must be a number from {least} to {most}", param=name)
+    return value

@@ -1,0 +1,141 @@
+"""What the book holds, one dataclass per table; the fields are the columns, in their order.
+
+`seq` is the rowid, given by SQLite, and orders every list. JSON columns hold JSON text.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The life of a PaymentIntent."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    REQUIRES_CAPTURE = "requires_capture"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+CONFIRMABLE = frozenset(
+    {Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.REQUIRES_ACTION}
+)
+CANCELABLE = CONFIRMABLE | {Status.REQUIRES_CAPTURE}
+
+
+@dataclass(slots=True)
+class Intent:
+    """One PaymentIntent."""
+
+    id: str
+    created: int
+    amount: int
+    currency: str
+    capture_method: str
+    client_secret: str
+    order_id: str | None
+    customer: str | None
+    metadata: str
+    details: str
+    status: str
+    payment_method: str | None
+    amount_capturable: int = 0
+    amount_received: int = 0
+    latest_charge: str | None = None
+    last_payment_error: str | None = None
+    next_action: str | None = None
+    canceled_at: int | None = None
+    cancellation_reason: str | None = None
+
+
+@dataclass(slots=True)
+class Charge:
+    """One attempt to take money: authorized or refused, later captured, refunded or released."""
+
+    id: str
+    intent_id: str
+    order_id: str | None
+    created: int
+    amount: int
+    currency: str
+    customer: str | None
+    metadata: str
+    payment_method: str
+    status: str
+    failure_code: str | None = None
+    failure_message: str | None = None
+    decline_code: str | None = None
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    captured_at: int | None = None
+    released_at: int | None = None
+
+
+@dataclass(slots=True)
+class Refund:
+    """Money given back on one charge."""
+
+    id: str
+    intent_id: str
+    charge_id: str
+    order_id: str | None
+    created: int
+    amount: int
+    currency: str
+    metadata: str
+    reason: str | None
+    status: str
+
+
+@dataclass(slots=True)
+class Event:
+    """What happened, with the object as it was then."""
+
+    id: str
+    type: str
+    created: int
+    object: str
+    request_id: str
+    idempotency_key: str | None
+
+
+@dataclass(slots=True)
+class StoredAnswer:
+    """The first answer to an idempotency key."""
+
+    key: str
+    endpoint: str
+    body_hash: str
+    status: int
+    body: str
+    request_id: str
+    order_id: str | None
+    intent_id: str | None
+    created: float
+
+
+@dataclass(slots=True)
+class LoggedRequest:
+    """One request as the sandbox saw it. `replied_at` is None when no whole answer left."""
+
+    request_id: str
+    received_at: float
+    operation: str
+    method: str
+    path: str
+    idempotency_key: str | None
+    body_hash: str
+    order_id: str | None = None
+    intent_id: str | None = None
+    status: int | None = None
+    fault: str | None = None
+    replayed: bool = False
+    replied_at: float | None = None
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id. Ids begin with the time, so that each index grows at its end."""
+    return f"{prefix}_{time.time_ns() // 1_000:014x}{secrets.token_hex(5)}"

@@ -1,0 +1,47 @@
+"""Take the money that was reserved for every tender of an order."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from payments import store
+from payments.gateways.base import Capture
+from payments.services import remote_step
+from payments.services.exchange import Exchange, Mode
+from payments.services.remote_step import Intents
+from payments.states import OperationKind, PaymentStatus
+from payments.store import Tender
+from resilience.saga.definition import Call, Run
+from resilience.saga.outcomes import Outcome
+
+
+class CapturePayments:
+    """A saga step keyed by order id: done when every tender is captured."""
+
+    def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
+        """Write an intent for each tender that is authorized and not captured."""
+        tenders = store.lock_tenders([run.key for run in runs])
+        intents = Intents(runs[0].now)
+        calls = {
+            run.id: [
+                _exchange(intents, tender)
+                for tender in tenders[run.key]
+                if tender.status is PaymentStatus.AUTHORIZED
+            ]
+            for run in runs
+        }
+        intents.write()
+        return calls
+
+    def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
+        """Write what the gateway said of each tender."""
+        return remote_step.record(runs, answers)
+
+
+def _exchange(intents: Intents, tender: Tender) -> Exchange:
+    def capture(key: str) -> Capture:
+        return Capture(key, tender.reference, tender.amount_minor)
+
+    live = tender.live_of(OperationKind.CAPTURE)
+    if live is None:
+        return intents.first(tender, OperationKind.CAPTURE, tender.amount_minor, capture)
+    return intents.again_for(tender, live, Mode.ASK, capture)

@@ -1,0 +1,89 @@
+"""One conversation with a gateway about one operation, made with no transaction open.
+
+The danger: a lost answer read as "no". A conversation about an operation that may already be at
+the gateway therefore begins with a question, and only then sends again, under the same key.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from payments.gateways.base import Absent, Answer, Gateway, InDoubt, Request
+from payments.gateways.registry import gateway
+from payments.states import OperationKind
+from payments.store import LiveOperation, Tender
+from resilience import clock
+
+# How long a gateway's reads may lag behind its writes. Sooner than this after sending, "not found"
+# is not "not charged" (Stripe's search is documented to lag up to a minute).
+READS_LAG_MAX = timedelta(seconds=60)
+# Stripe forgets a key after 24 h; past this, sending again could charge again.
+KEY_KEPT = timedelta(hours=23)
+
+
+class Mode(Enum):
+    """SEND: provably not at the gateway yet. ASK: look up, then send again under the same key.
+
+    LOOK: look up only, because carrying it out is no longer wanted.
+    """
+
+    SEND = auto()
+    ASK = auto()
+    LOOK = auto()
+
+
+@dataclass(frozen=True)
+class NeverHappened:
+    """Proof that the operation was not and will not be carried out under its key."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An exchange and what came of it."""
+
+    exchange: "Exchange"
+    answer: Answer | NeverHappened
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A call as the saga engine wants it: calling it talks to the gateway and never raises."""
+
+    tender: Tender
+    operation: LiveOperation
+    request: Request
+    mode: Mode
+
+    @property
+    def kind(self) -> OperationKind:
+        """What is asked for."""
+        return self.operation.kind
+
+    def __call__(self) -> Answered:
+        """Talk to the gateway; an adapter that raises leaves the operation in doubt."""
+        try:
+            answer = self._talk(gateway(self.operation.gateway))
+        except Exception as error:  # noqa: BLE001 - whatever an adapter raises, it may have sent
+            answer = InDoubt(f"adapter raised {type(error).__name__}: {error}")
+        return Answered(self, answer)
+
+    def _talk(self, at: Gateway) -> Answer | NeverHappened:
+        if self.mode is Mode.SEND:
+            return at.send(self.request)
+        found = at.look_up(self.request)
+        if not isinstance(found, Absent):
+            return found
+        age = clock.now() - (self.operation.first_sent_at or clock.now())
+        if self.mode is Mode.LOOK or age > KEY_KEPT:
+            return self._absent(age)
+        answer = at.send(self.request)
+        if isinstance(answer, InDoubt) and answer.is_stored and isinstance(at.look_up(self.request), Absent):
+            return self._absent(age)
+        return answer
+
+    def _absent(self, age: timedelta) -> InDoubt | NeverHappened:
+        if age > READS_LAG_MAX:
+            return NeverHappened(f"the gateway shows no trace after {age.total_seconds():.0f} s")
+        return InDoubt("the gateway shows no trace yet")

@@ -1,0 +1,105 @@
+"""What the payment steps of a saga share: many tenders a saga, one exchange a tender."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from payments import store
+from payments.gateways.base import Request
+from payments.services.exchange import Answered, Exchange, Mode
+from payments.services.interpret import Meaning, interpret
+from payments.states import OperationKind
+from payments.store import LiveOperation, NewOperation, Tender
+from resilience.events import Fact, append
+from resilience.ids import new_id
+from resilience.saga.definition import CallRaised, Run
+from resilience.saga.outcomes import Done, Failed, InDoubt, Outcome, Refused, Waiting
+
+# The worst word counts: a doubt must be settled before a refusal turns the saga round, and a
+# refusal stands whatever else could be tried again.
+_WORST_FIRST = (InDoubt, Refused, Failed, Waiting, Done)
+
+
+@dataclass
+class Intents:
+    """The exchanges of a batch and the operations to be written before them."""
+
+    now: datetime
+    new: list[NewOperation] = field(default_factory=list)
+    again: list[UUID] = field(default_factory=list)
+
+    def first(self, tender: Tender, kind: OperationKind, amount_minor: int, request: Callable[[str], Request]) -> Exchange:
+        """Return an exchange for a new operation; `request` is made from its fresh key."""
+        operation_id = new_id()
+        key = f"{kind}-{operation_id}"
+        account = tender.gateway or settings.GATEWAYS[0]["name"]
+        self.new.append(NewOperation(operation_id, tender.id, kind, account, key, amount_minor))
+        operation = LiveOperation(operation_id, kind, account, key, amount_minor, store.Phase.SENT, self.now)
+        return Exchange(tender, operation, request(key), Mode.SEND)
+
+    def again_for(
+        self, tender: Tender, operation: LiveOperation, mode: Mode, request: Callable[[str], Request]
+    ) -> Exchange:
+        """Return an exchange for a live operation, under its old key.
+
+        One that provably never reached the gateway is sent; any other is treated as `mode` says.
+        """
+        if operation.phase is store.Phase.PREPARED:
+            self.again.append(operation.id)
+            mode = Mode.SEND
+        return Exchange(tender, operation, request(operation.key), mode)
+
+    def write(self) -> None:
+        """Write the intents; they must commit before any exchange is called."""
+        store.intend(self.new, now=self.now)
+        store.send_again(self.again, now=self.now)
+
+
+def record(
+    runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]
+) -> Mapping[UUID, Outcome]:
+    """Write what the answers mean and return the worst outcome of each run; Done without answers."""
+    outcomes: dict[UUID, Outcome] = {}
+    meanings: list[Meaning] = []
+    for run in runs:
+        found = [_meaning(answer, run.now) for answer in answers.get(run.id, ())]
+        meanings += found
+        outcomes[run.id] = worst([meaning.outcome for meaning in found])
+    if runs:
+        write(meanings, now=runs[0].now)
+    return outcomes
+
+
+def write(meanings: Sequence[Meaning], *, now: datetime) -> None:
+    """Write the changes and facts of `meanings` in two statements."""
+    store.settle(
+        [change for meaning in meanings for change in meaning.operations],
+        [meaning.payment for meaning in meanings if meaning.payment],
+        now=now,
+    )
+    facts = [Fact(meaning.fact.payment_id, meaning.fact) for meaning in meanings if meaning.fact]
+    if facts:
+        append(facts, occurred_at=now)
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the outcome that decides for a whole saga; Done when there is none."""
+    for kind in _WORST_FIRST:
+        for outcome in outcomes:
+            if isinstance(outcome, kind):
+                return outcome
+    return Done()
+
+
+def _meaning(answer: object, now: datetime) -> Meaning:
+    match answer:
+        case Answered():
+            return interpret(answer, now=now)
+        case CallRaised(error):
+            # The operation stays as it was written, sent: the next attempt asks.
+            return Meaning(InDoubt(error))
+        case _:
+            raise AssertionError(f"not an answer of an exchange: {answer!r}")

@@ -1,0 +1,103 @@
+"""Give an order's money back, whatever became of it so far: let go of it or refund it."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from payments import store
+from payments.gateways.base import Capture, Refund, Void
+from payments.services import remote_step
+from payments.services.authorize_payments import authorization
+from payments.services.exchange import Answered, Exchange, Mode
+from payments.services.interpret import voided
+from payments.services.remote_step import Intents
+from payments.states import TERMINAL, OperationKind, PaymentStatus, Phase
+from payments.store import LiveOperation, Tender
+from resilience.saga.definition import Call, Run
+from resilience.saga.outcomes import Done, Failed, Outcome, Refused
+
+_CLAIMING = (OperationKind.AUTHORIZE, OperationKind.CAPTURE)
+
+
+class ReturnPayments:
+    """A compensation keyed by order id: done when no money of the order is held or taken.
+
+    A tender whose authorization or capture is in doubt is asked about first; what the answer shows
+    is given back on the next attempt.
+    """
+
+    def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
+        """End what never reached a gateway; write an intent for each tender that did."""
+        tenders = store.lock_tenders([run.key for run in runs])
+        intents = Intents(runs[0].now)
+        calls: dict[UUID, list[Call]] = {}
+        ended = []
+        for run in runs:
+            open_tenders = [tender for tender in tenders[run.key] if tender.status not in TERMINAL]
+            ended += [voided(tender) for tender in open_tenders if _never_left(tender)]
+            calls[run.id] = [
+                _exchange(intents, tender) for tender in open_tenders if not _never_left(tender)
+            ]
+        remote_step.write(ended, now=runs[0].now)
+        intents.write()
+        return calls
+
+    def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
+        """Write what the gateway said; come back at once where an answer only settled a doubt."""
+        outcomes = remote_step.record(runs, answers)
+        return {
+            run.id: _again_if_only_settled(outcomes[run.id], answers.get(run.id, ())) for run in runs
+        }
+
+
+def _again_if_only_settled(outcome: Outcome, answers: Sequence[object]) -> Outcome:
+    """Turn an end into "once more" where an answer only told the fate of a claim on money."""
+    has_settled_claim = any(
+        isinstance(answer, Answered) and answer.exchange.kind in _CLAIMING for answer in answers
+    )
+    if has_settled_claim and isinstance(outcome, Done | Refused):
+        return Failed("a doubt is settled, the money goes back next", spends_attempt=False)
+    return outcome
+
+
+def _never_left(tender: Tender) -> bool:
+    return tender.status is PaymentStatus.PENDING and all(
+        operation.phase is Phase.PREPARED for operation in tender.live
+    )
+
+
+def _exchange(intents: Intents, tender: Tender) -> Exchange:
+    live = _to_settle_first(tender)
+    if live and live.kind is OperationKind.AUTHORIZE:
+        return Exchange(tender, live, authorization(tender, live.key), Mode.ASK)
+    if live:
+        request = Capture(live.key, tender.reference, tender.amount_minor)
+        return Exchange(tender, live, request, Mode.LOOK)
+    kind = OperationKind.REFUND if tender.status is PaymentStatus.CAPTURED else OperationKind.VOID
+    amount_minor = tender.captured_minor - tender.refunded_minor if tender.captured_minor else tender.amount_minor
+
+    def giving_back(key: str) -> Void | Refund:
+        if kind is OperationKind.REFUND:
+            return Refund(key, tender.reference, amount_minor)
+        return Void(key, tender.reference)
+
+    begun = tender.live_of(kind)
+    if begun is None:
+        return intents.first(tender, kind, amount_minor, giving_back)
+    return intents.again_for(tender, begun, Mode.ASK, giving_back)
+
+
+def _to_settle_first(tender: Tender) -> LiveOperation | None:
+    """Return the claim on money whose fate has to be known before any is given back.
+
+    A payer who has not acted yet leaves no doubt: the attempt can be voided at once.
+    """
+    if tender.status is PaymentStatus.REQUIRES_ACTION:
+        return None
+    return next(
+        (
+            operation
+            for operation in tender.live
+            if operation.kind in _CLAIMING and operation.phase is not Phase.PREPARED
+        ),
+        None,
+    )

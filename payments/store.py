@@ -1,0 +1,295 @@
+"""Payments and operations in SQL: one statement for all the orders of a batch (the hot path)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
+from resilience.ids import new_id
+
+
+@dataclass(frozen=True)
+class LiveOperation:
+    """An operation that is not settled."""
+
+    id: UUID
+    kind: OperationKind
+    gateway: str
+    key: str
+    amount_minor: int
+    phase: Phase
+    first_sent_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Tender:
+    """A payment with its live operations, locked by the transaction that read it."""
+
+    id: UUID
+    order_id: UUID
+    method: str
+    amount_minor: int
+    currency: str
+    status: PaymentStatus
+    captured_minor: int
+    refunded_minor: int
+    gateway: str
+    reference: str
+    action_url: str
+    action_until: datetime | None
+    live: tuple[LiveOperation, ...] = field(default=())
+
+    def live_of(self, kind: OperationKind) -> LiveOperation | None:
+        """Return the live operation of `kind`, if there is one."""
+        return next((operation for operation in self.live if operation.kind is kind), None)
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment to be opened."""
+
+    order_id: UUID
+    client: str
+    position: int
+    method: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class NewOperation:
+    """An intent: written, as sent, in the transaction before the call."""
+
+    id: UUID
+    payment_id: UUID
+    kind: OperationKind
+    gateway: str
+    key: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class OperationChange:
+    """What became of an operation. `outcome` is set exactly when `phase` is SETTLED."""
+
+    id: UUID
+    phase: Phase
+    outcome: OperationOutcome | None = None
+    reference: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PaymentChange:
+    """What became of a payment; `expected` is the status it must still have.
+
+    Amounts are the new totals in minor units.
+    """
+
+    id: UUID
+    expected: PaymentStatus
+    status: PaymentStatus
+    captured_minor: int
+    refunded_minor: int
+    gateway: str
+    reference: str
+    action_url: str = ""
+    action_until: datetime | None = None
+    decline_code: str = ""
+    is_in_doubt: bool = False
+
+
+class IllegalTransitionError(AssertionError):
+    """A payment was to move along an edge that does not exist: a bug."""
+
+
+class ConcurrentTransitionError(Exception):
+    """A payment or operation changed under a transaction that had not locked it."""
+
+
+_OPEN = """
+INSERT INTO payments_payment (id, order_id, client, position, method, amount_minor, currency, status,
+                              captured_minor, refunded_minor, gateway, reference, action_url, decline_code,
+                              created_at)
+SELECT t.id, t.order_id, t.client, t.position, t.method, t.amount_minor, t.currency, 'pending',
+       0, 0, '', '', '', '', %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::text[])
+  AS t (id, order_id, client, position, method, amount_minor, currency)
+"""
+
+_TENDERS = """
+SELECT p.id, p.order_id, p.method, p.amount_minor, p.currency, p.status, p.captured_minor, p.refunded_minor,
+       p.gateway, p.reference, p.action_url, p.action_until,
+       o.id, o.kind, o.gateway, o.key, o.amount_minor, o.phase, o.sent_at
+FROM payments_payment p
+LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.phase <> 'settled'
+WHERE p.order_id = ANY(%s)
+ORDER BY p.order_id, p.position
+FOR NO KEY UPDATE OF p
+"""
+
+_INTEND = """
+INSERT INTO payments_operation (id, payment_id, kind, gateway, key, amount_minor, phase, outcome, reference,
+                                error, sends, created_at, sent_at)
+SELECT t.id, t.payment_id, t.kind, t.gateway, t.key, t.amount_minor, 'sent', '', '', '', 1, %s, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+  AS t (id, payment_id, kind, gateway, key, amount_minor)
+"""
+
+_SEND_AGAIN = """
+UPDATE payments_operation
+SET phase = 'sent', sends = sends + 1, sent_at = COALESCE(sent_at, %s)
+WHERE id = ANY(%s) AND phase <> 'settled'
+"""
+
+_SETTLE = """
+WITH operations AS (
+  UPDATE payments_operation o
+  SET phase = c.phase, outcome = c.outcome, error = c.error,
+      reference = CASE WHEN c.reference = '' THEN o.reference ELSE c.reference END,
+      in_doubt_since = CASE WHEN c.phase = 'in_doubt' THEN COALESCE(o.in_doubt_since, %s) ELSE o.in_doubt_since END,
+      settled_at = CASE WHEN c.phase = 'settled' THEN %s END
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS c (id, phase, outcome, reference, error)
+  WHERE o.id = c.id AND o.phase <> 'settled'
+  RETURNING o.id
+), payments AS (
+  UPDATE payments_payment p
+  SET status = c.status, captured_minor = c.captured_minor, refunded_minor = c.refunded_minor,
+      gateway = c.gateway, reference = c.reference, action_url = c.action_url, action_until = c.action_until,
+      decline_code = c.decline_code,
+      in_doubt_since = CASE WHEN c.is_in_doubt THEN COALESCE(p.in_doubt_since, %s) END,
+      settled_at = CASE WHEN c.status IN ('captured', 'declined', 'voided', 'refunded')
+                        THEN COALESCE(p.settled_at, %s) END
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+              %s::text[], %s::timestamptz[], %s::text[], %s::boolean[])
+    AS c (id, expected, status, captured_minor, refunded_minor, gateway, reference, action_url, action_until,
+          decline_code, is_in_doubt)
+  WHERE p.id = c.id AND p.status = c.expected
+  RETURNING p.id
+)
+SELECT (SELECT count(*) FROM operations), (SELECT count(*) FROM payments)
+"""
+
+
+def open_payments(new: Sequence[NewPayment], *, now: datetime) -> list[UUID]:
+    """Insert payments as pending and return their ids, in order."""
+    ids = [new_id() for _ in new]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OPEN,
+            [
+                now,
+                ids,
+                [payment.order_id for payment in new],
+                [payment.client for payment in new],
+                [payment.position for payment in new],
+                [payment.method for payment in new],
+                [payment.amount_minor for payment in new],
+                [payment.currency for payment in new],
+            ],
+        )
+    return ids
+
+
+def lock_tenders(order_ids: Sequence[UUID]) -> dict[UUID, list[Tender]]:
+    """Lock and return the tenders of these orders, by order, in the order they were given in."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TENDERS, [list(order_ids)])
+        rows = cursor.fetchall()
+    by_payment: dict[UUID, Tender] = {}
+    for row in rows:
+        live = (_live(row[12:]),) if row[12] else ()
+        if row[0] in by_payment:
+            known = by_payment[row[0]]
+            by_payment[row[0]] = Tender(**{**vars(known), "live": known.live + live})
+        else:
+            by_payment[row[0]] = Tender(*row[:5], PaymentStatus(row[5]), *row[6:12], live)
+    by_order: dict[UUID, list[Tender]] = {order_id: [] for order_id in order_ids}
+    for tender in by_payment.values():
+        by_order[tender.order_id].append(tender)
+    return by_order
+
+
+def intend(operations: Sequence[NewOperation], *, now: datetime) -> None:
+    """Write operations as sent: once this commits, they may be at the gateway."""
+    if not operations:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INTEND,
+            [
+                now,
+                now,
+                [operation.id for operation in operations],
+                [operation.payment_id for operation in operations],
+                [operation.kind.value for operation in operations],
+                [operation.gateway for operation in operations],
+                [operation.key for operation in operations],
+                [operation.amount_minor for operation in operations],
+            ],
+        )
+
+
+def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note that live operations are sent once more under their keys."""
+    if not operation_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_SEND_AGAIN, [now, list(operation_ids)])
+
+
+def settle(
+    operations: Sequence[OperationChange], payments: Sequence[PaymentChange], *, now: datetime
+) -> None:
+    """Write what became of operations and payments: the only writer of a payment's status.
+
+    Raises IllegalTransitionError for a move without an edge, ConcurrentTransitionError when a row
+    no longer has the state that the change was decided on.
+    """
+    if not operations and not payments:
+        return
+    for change in payments:
+        if change.status is not change.expected and change.status not in EDGES[change.expected]:
+            raise IllegalTransitionError(f"payment {change.id}: {change.expected} -> {change.status}")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SETTLE,
+            [
+                now,
+                now,
+                [change.id for change in operations],
+                [change.phase.value for change in operations],
+                [change.outcome.value if change.outcome else "" for change in operations],
+                [change.reference for change in operations],
+                [change.error for change in operations],
+                now,
+                now,
+                [change.id for change in payments],
+                [change.expected.value for change in payments],
+                [change.status.value for change in payments],
+                [change.captured_minor for change in payments],
+                [change.refunded_minor for change in payments],
+                [change.gateway for change in payments],
+                [change.reference for change in payments],
+                [change.action_url for change in payments],
+                [change.action_until for change in payments],
+                [change.decline_code for change in payments],
+                [change.is_in_doubt for change in payments],
+            ],
+        )
+        written = cursor.fetchone()
+    if written != (len(operations), len(payments)):
+        raise ConcurrentTransitionError(
+            f"{written} rows were written where {(len(operations), len(payments))} were expected"
+        )
+
+
+def _live(columns: Sequence[object]) -> LiveOperation:
+    operation_id, kind, gateway, key, amount_minor, phase, sent_at = columns
+    return LiveOperation(
+        operation_id, OperationKind(kind), gateway, key, amount_minor, Phase(phase), sent_at  # type: ignore[arg-type]
+    )

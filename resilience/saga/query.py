@@ -1,0 +1,13 @@
+"""Questions about sagas that other sagas and screens ask."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from resilience.saga.models import Saga
+from resilience.saga.states import SagaStatus
+
+
+def statuses_of(definition: str, *, business_keys: Sequence[UUID]) -> dict[UUID, SagaStatus]:
+    """Return the status of the saga of each business key; keys without one are left out."""
+    rows = Saga.objects.using("default").filter(definition=definition, business_key__in=business_keys)
+    return {key: SagaStatus(status) for key, status in rows.values_list("business_key", "status")}
