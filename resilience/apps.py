@@ -1,6 +1,14 @@
+import os
+
 from django.apps import AppConfig
 
 
 class ResilienceConfig(AppConfig):
     name = "resilience"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from resilience import checks  # noqa: F401 - importing registers them
+        from resilience.routing.watcher import watch_afresh
+
+        os.register_at_fork(after_in_child=watch_afresh)

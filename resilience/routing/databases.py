@@ -1,0 +1,4 @@
+"""The two database aliases, as settings.DATABASES names them."""
+
+PRIMARY = "default"
+REPLICA = "replica"
