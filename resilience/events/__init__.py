@@ -1,0 +1,53 @@
+"""The event log: facts written with the change they tell of, and subscriptions that miss none of them.
+
+A context declares its facts in `events.py` (`@event_type`), publishes with `append` inside its own
+transaction, and listens in `subscriptions.py` (`subscribe`). docs/events/README.md has the promises.
+"""
+
+from resilience.events.dead_letters import (
+    AlreadyRedeliveredError,
+    DeadLetterNotFoundError,
+    RedeliveryFailedError,
+    redeliver,
+)
+from resilience.events.declaration import EventType, UnknownEventTypeError, event_type, event_types
+from resilience.events.delivery import Counts, run_once
+from resilience.events.event import Event
+from resilience.events.lag import Lag, lag
+from resilience.events.log import Fact, append
+from resilience.events.reading import history_of
+from resilience.events.serving import serve
+from resilience.events.subscription import (
+    Handler,
+    Subscription,
+    UnknownSubscriptionError,
+    subscribe,
+    subscription_named,
+    subscriptions,
+)
+
+__all__ = [
+    "AlreadyRedeliveredError",
+    "Counts",
+    "DeadLetterNotFoundError",
+    "Event",
+    "EventType",
+    "Fact",
+    "Handler",
+    "Lag",
+    "RedeliveryFailedError",
+    "Subscription",
+    "UnknownEventTypeError",
+    "UnknownSubscriptionError",
+    "append",
+    "event_type",
+    "event_types",
+    "history_of",
+    "lag",
+    "redeliver",
+    "run_once",
+    "serve",
+    "subscribe",
+    "subscription_named",
+    "subscriptions",
+]

@@ -1,0 +1,115 @@
+"""Events that a subscription gave up on: kept whole, and handed over again when somebody says so."""
+
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from resilience.errors import Operational, Refusal
+from resilience.events.event import Event
+from resilience.events.models import DeadLetter
+from resilience.events.subscription import Handler, subscription_named
+from resilience.routing.databases import PRIMARY
+
+_ERROR_CHARS_MAX = 2000
+
+
+class DeadLetterNotFoundError(Refusal):
+    """No dead letter has this id."""
+
+    code = "dead_letter_not_found"
+
+
+class AlreadyRedeliveredError(Refusal):
+    """The dead letter was handed over before, with success."""
+
+    code = "dead_letter_already_redelivered"
+
+
+class RedeliveryFailedError(Operational):
+    """The handler failed again; the dead letter stays, with the new error."""
+
+    code = "dead_letter_redelivery_failed"
+
+
+def bury(subscription: str, event: Event, *, error: str, attempts: int) -> None:
+    """Write `event` down as a dead letter of `subscription`; an older letter of it takes the new error."""
+    DeadLetter.objects.using(PRIMARY).update_or_create(
+        subscription=subscription,
+        event_id=event.id,
+        defaults={
+            "aggregatetype": event.aggregate_type,
+            "aggregateid": event.aggregate_id,
+            "sequence": event.sequence,
+            "type": event.type,
+            "version": event.version,
+            "payload": event.data,
+            "occurred_at": event.occurred_at,
+            "recorded_at": event.recorded_at,
+            "error": error,
+            "attempts": attempts,
+            "died_at": Now(),
+            "redelivered_at": None,
+        },
+    )
+
+
+def redeliver(dead_letter_id: UUID) -> None:
+    """Hand a dead letter to its subscription once more; its effect and the note of it commit together.
+
+    Later events of the same aggregate may have been handled meanwhile: `Event.sequence` tells a
+    handler. Raises DeadLetterNotFoundError, AlreadyRedeliveredError, UnknownSubscriptionError,
+    or RedeliveryFailedError, from what the handler raised.
+    """
+    letters = DeadLetter.objects.using(PRIMARY).filter(pk=dead_letter_id)
+    try:
+        with transaction.atomic(using=PRIMARY):
+            letter = letters.select_for_update().first()
+            if letter is None:
+                raise DeadLetterNotFoundError("there is no such dead letter", dead_letter=dead_letter_id)
+            if letter.redelivered_at is not None:
+                raise AlreadyRedeliveredError("it was redelivered before", dead_letter=dead_letter_id)
+            handler = subscription_named(letter.subscription).handle
+            if _enter_inbox(letter):
+                _handle(handler, letter)
+            letters.update(redelivered_at=Now())
+    except RedeliveryFailedError as failure:
+        letters.update(attempts=F("attempts") + 1, error=describe(failure.__cause__))
+        raise
+
+
+def describe(error: BaseException | None) -> str:
+    """Return an error's class and message, short enough and fit for a text column."""
+    return f"{type(error).__name__}: {error}".replace("\x00", "")[:_ERROR_CHARS_MAX]
+
+
+def _enter_inbox(letter: DeadLetter) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTER_INBOX, [letter.event_id, letter.subscription])
+        return cursor.rowcount == 1
+
+
+_ENTER_INBOX = """
+INSERT INTO resilience_inbox (subscription_id, event_id)
+SELECT id, %s FROM resilience_subscription WHERE name = %s
+ON CONFLICT DO NOTHING
+"""
+
+
+def _handle(handler: Handler, letter: DeadLetter) -> None:
+    event = Event(
+        id=letter.event_id,
+        type=letter.type,
+        version=letter.version,
+        aggregate_type=letter.aggregatetype,
+        aggregate_id=letter.aggregateid,
+        sequence=letter.sequence,
+        data=letter.payload,
+        occurred_at=letter.occurred_at,
+        recorded_at=letter.recorded_at,
+    )
+    try:
+        handler([event])
+    except Exception as error:
+        raise RedeliveryFailedError("the handler failed again", dead_letter=letter.pk) from error

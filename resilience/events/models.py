@@ -1,0 +1,146 @@
+"""The rows of the event log and of those who read it.
+
+Written and read by raw SQL in this package (docs/events/README.md); the models are for migrations,
+the admin and the timeline. Columns of `LoggedEvent` are named as Debezium's outbox event router expects
+them, so that a Kafka can take the log over without code.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+
+from resilience.events.fields import IdentityField, Xid8Field
+from resilience.ids import new_id
+
+
+class LoggedEvent(models.Model):
+    """One published fact. Append-only: a trigger refuses UPDATE and DELETE.
+
+    `xid` and `position` are the order in which everybody reads (resilience/events/log.py has the proof).
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    aggregatetype = models.CharField(max_length=64)
+    aggregateid = models.UUIDField()
+    sequence = models.BigIntegerField(help_text="per aggregate, from 1, without gaps")
+    type = models.CharField(max_length=128)
+    version = models.PositiveSmallIntegerField()
+    payload = models.JSONField()
+    xid = Xid8Field()
+    position = IdentityField()
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_event"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["aggregatetype", "aggregateid", "sequence"],
+                name="an_aggregate_numbers_its_events_once",
+            ),
+            models.CheckConstraint(condition=models.Q(sequence__gte=1), name="an_event_sequence_is_from_one"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["xid", "position"], name="event_reading_order")]
+
+    def __str__(self) -> str:
+        return f"{self.type} v{self.version} {self.aggregateid} #{self.sequence}"
+
+
+class EventStream(models.Model):
+    """Where an aggregate's sequence stands; its row lock puts the aggregate's publishers in one order.
+
+    Updated once per event: no index holds `sequence` or `xid`, and pages are filled to the half
+    (migration), so that an update stays on its page and touches no index (HOT).
+    """
+
+    pk = models.CompositePrimaryKey("aggregatetype", "aggregateid")
+    aggregatetype = models.CharField(max_length=64)
+    aggregateid = models.UUIDField()
+    sequence = models.BigIntegerField()
+    xid = Xid8Field()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_event_stream"
+
+    def __str__(self) -> str:
+        return f"{self.aggregatetype} {self.aggregateid} at {self.sequence}"
+
+
+class SubscriptionState(models.Model):
+    """How far a subscription has read: everything up to (`position_xid`, `position`).
+
+    `attempts`, `retry_at` and `error` speak of the event behind the position, while it fails.
+    """
+
+    name = models.CharField(max_length=64, unique=True)
+    position_xid = Xid8Field(default=0)
+    position = models.BigIntegerField(default=0)
+    paused = models.BooleanField(default=False)
+    handled = models.BigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    error = models.TextField(default="")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_subscription"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class InboxEntry(models.Model):
+    """A subscription has applied an event; written in the transaction of the effect."""
+
+    pk = models.CompositePrimaryKey("subscription_id", "event_id")
+    subscription_id = models.BigIntegerField()
+    event_id = models.UUIDField()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_inbox"
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.event_id}"
+
+
+class DeadLetter(models.Model):
+    """An event that a subscription could not handle; kept whole, for the log forgets one day."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    subscription = models.CharField(max_length=64)
+    event_id = models.UUIDField()
+    aggregatetype = models.CharField(max_length=64)
+    aggregateid = models.UUIDField()
+    sequence = models.BigIntegerField()
+    type = models.CharField(max_length=128)
+    version = models.PositiveSmallIntegerField()
+    payload = models.JSONField()
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    error = models.TextField()
+    attempts = models.PositiveIntegerField()
+    died_at = models.DateTimeField()
+    redelivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_dead_letter"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subscription", "event_id"], name="an_event_dies_once_per_subscription"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["subscription", "died_at"],
+                condition=models.Q(redelivered_at__isnull=True),
+                name="dead_letter_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.type} {self.event_id}"

@@ -1,0 +1,78 @@
+"""Serving subscriptions: a thread each, so that a slow or broken one delays nobody else."""
+
+import logging
+from collections.abc import Sequence
+from random import Random
+from threading import Event as Signal
+from threading import Thread
+
+from django.db import connection
+
+from resilience.events.delivery import run_once
+from resilience.events.subscription import Subscription
+from resilience.retry import RetryPolicy, full_jitter_s
+
+logger = logging.getLogger(__name__)
+
+# Polling waits: the first bounds the lag under load, the second the cost of being idle
+# (one statement each time) and the lag of the first event after silence.
+_POLL_MIN_S = 0.05
+_POLL_MAX_S = 0.25
+# While the database is away, or a bug outside the handler repeats.
+_TROUBLE = RetryPolicy(wait_initial_s=0.1, wait_max_s=2.0)
+_SUPERVISE_S = 1.0
+# A batch in hand may finish after the signal to stop; what does not is rolled back and read again.
+_STOP_MAX_S = 10.0
+
+
+def serve(subscriptions: Sequence[Subscription], *, stop: Signal, random: Random) -> None:
+    """Run every subscription until `stop` is set; restart a thread that ended by itself."""
+    threads = {subscription: _start(subscription, stop, random) for subscription in subscriptions}
+    while not stop.wait(_SUPERVISE_S):
+        for subscription, thread in threads.items():
+            if not thread.is_alive():
+                logger.error("A subscription's thread ended.", extra={"subscription": subscription.name})
+                threads[subscription] = _start(subscription, stop, random)
+    for thread in threads.values():
+        thread.join(_STOP_MAX_S / len(threads))
+
+
+def _start(subscription: Subscription, stop: Signal, random: Random) -> Thread:
+    # A daemon, so that a handler which hangs cannot keep the process from ending.
+    thread = Thread(
+        target=_follow,
+        args=(subscription, stop, random),
+        name=f"subscription-{subscription.name}",
+        daemon=True,
+    )
+    thread.start()
+    return thread
+
+
+def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
+    wait_s, troubles = 0.0, 0
+    try:
+        while not stop.wait(wait_s):
+            try:
+                counts = run_once(subscription, random=random)
+            except Exception:
+                troubles += 1
+                wait_s = full_jitter_s(_TROUBLE, attempt=troubles, random=random)
+                logger.warning(
+                    "A subscription could not be served.",
+                    extra={"subscription": subscription.name, "wait_s": wait_s},
+                    exc_info=True,
+                )
+                # The next try must not meet a connection that broke.
+                connection.close()
+                continue
+            troubles = 0
+            wait_s = _wait_after_s(wait_s, idle=counts.idle, full=counts.handled >= subscription.batch_size)
+    finally:
+        connection.close()
+
+
+def _wait_after_s(waited_s: float, *, idle: bool, full: bool) -> float:
+    if full:
+        return 0.0
+    return min(max(waited_s * 2, _POLL_MIN_S), _POLL_MAX_S) if idle else _POLL_MIN_S

@@ -1,0 +1,81 @@
+"""Who wants to hear of what: declared in a context's `subscriptions.py`, registered at start-up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from resilience.events.declaration import UnknownEventTypeError, event_types
+from resilience.events.event import Event
+from resilience.retry import RetryPolicy
+
+Handler = Callable[[Sequence[Event]], None]
+"""Applies events, in the transaction in which the position advances: all of it or nothing.
+
+It writes to the database only, late and briefly: its transaction holds back what every other
+subscription may read from its first write on. Whoever must speak to the outside writes a row here
+and speaks from a process of their own.
+"""
+
+# A handler that fails five times over about two seconds is wrong, not unlucky; more would make
+# everything behind the event wait longer.
+_RETRY = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0, attempts_max=5)
+# One commit per batch: much smaller, commits begin to dominate; larger than what one read scans
+# (SCAN_MAX), reads become longer, and a failing batch repeats more.
+_BATCH_SIZE = 250
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A reader of the log with a position of its own.
+
+    `types` are event type names, every version of each; None is every type. `start` is where a new
+    subscription begins. After `retry.attempts_max` failures an event becomes a dead letter.
+    """
+
+    name: str
+    types: tuple[str, ...] | None
+    handle: Handler
+    start: Literal["beginning", "now"] = "beginning"
+    batch_size: int = _BATCH_SIZE
+    retry: RetryPolicy = _RETRY
+
+    def __post_init__(self) -> None:
+        if self.retry.attempts_max is None:
+            raise ValueError(f"subscription {self.name!r} would stop at its first bad event for ever")
+        if self.batch_size < 1:
+            raise ValueError(f"subscription {self.name!r} has a batch of nothing")
+
+
+class UnknownSubscriptionError(LookupError):
+    """No subscription of this name is registered in this process."""
+
+
+_subscriptions: dict[str, Subscription] = {}
+
+
+def subscribe(subscription: Subscription) -> Subscription:
+    """Register `subscription` in this process; raises ValueError when its name is taken by another."""
+    known = _subscriptions.setdefault(subscription.name, subscription)
+    if known is not subscription:
+        raise ValueError(f"subscription {subscription.name!r} is registered twice")
+    return subscription
+
+
+def subscription_named(name: str) -> Subscription:
+    """Return the subscription; raises UnknownSubscriptionError."""
+    try:
+        return _subscriptions[name]
+    except KeyError:
+        raise UnknownSubscriptionError(f"no subscription is named {name!r}") from None
+
+
+def subscriptions() -> list[Subscription]:
+    """Return what is registered, sorted by name."""
+    return [_subscriptions[name] for name in sorted(_subscriptions)]
+
+
+def refuse_unknown_types(subscription: Subscription) -> None:
+    """Raise UnknownEventTypeError when it waits for a type that nobody declared: it would wait for ever."""
+    declared = {event_type.name for event_type in event_types()}
+    if unknown := sorted(set(subscription.types or ()) - declared):
+        raise UnknownEventTypeError(f"subscription {subscription.name!r} waits for unknown types {unknown}")
