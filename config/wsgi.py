@@ -2,7 +2,10 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from config.bodies import measure_chunked
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+application = measure_chunked(get_wsgi_application(), bytes_max=settings.BODY_BYTES_MAX)

@@ -1,5 +1,7 @@
 """A key of a client."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -20,9 +22,11 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    objects: "ClassVar[models.Manager[ApiKey]]" = models.Manager()
+
     class Meta:
         app_label = "resilience"
-        constraints = [
+        constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
                 name="api_key_expires_after_it_was_created",

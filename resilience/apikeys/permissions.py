@@ -1,12 +1,17 @@
 """What a key may do: each view names a permission per method; what is not named is denied."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from resilience.apikeys.authentication import Principal
+
+if TYPE_CHECKING:  # importing a view imports DRF's default permission: this module
+    from rest_framework.views import APIView
 
 
 class HasPermission(BasePermission):

@@ -1,5 +1,7 @@
 """An answer that was given, under the key that asked for it."""
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -21,7 +23,7 @@ class IdempotencyRecord(models.Model):
 
     class Meta:
         app_label = "resilience"
-        constraints = [
+        constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(expires_at__gt=models.F("created_at")),
                 name="idempotency_record_expires_after_it_was_created",

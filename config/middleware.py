@@ -1,0 +1,83 @@
+"""What every request passes first: it gets an id, and must be readable and of bounded size."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from config.problems import answer_error
+from resilience.ids import new_id
+from resilience.rest.errors import BodyTooLarge, FieldError, InvalidQuery
+
+# A caller's own id goes into logs and answers, so it may hold nothing that means something there.
+_SAFE_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestIdMiddleware:
+    """Answer with `X-Request-Id` (the caller's, if safe), and keep answers of the API out of caches."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on and mark its answer."""
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if _SAFE_REQUEST_ID.fullmatch(sent) else str(new_id())
+        request.META["HTTP_X_REQUEST_ID"] = request_id  # what views and logs read
+        response = self._get_response(request)
+        response["X-Request-Id"] = request_id
+        if request.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ReadableRequestMiddleware:
+    """Refuse NUL and text that is not UTF-8 in path, query and headers, and bodies above the limit.
+
+    PostgreSQL takes neither, and a view that passes one on would answer 500.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on, or answer the problem it has."""
+        refusal = _unreadable(request) or _oversized(request)
+        return answer_error(refusal, request) if refusal else self._get_response(request)
+
+
+def _unreadable(request: HttpRequest) -> InvalidQuery | None:
+    if not _is_text(request.META.get("PATH_INFO", "").encode("latin-1")):
+        return _refusal("", "The path is not UTF-8 or has a NUL.")
+    if not _is_text(unquote_to_bytes(request.META.get("QUERY_STRING", "").encode("latin-1"))):
+        return _refusal("", "The query string is not UTF-8 or has a NUL.")
+    for name, value in request.META.items():
+        if name.startswith("HTTP_") and not _is_text(value.encode("latin-1")):
+            header = name.removeprefix("HTTP_").replace("_", "-").title()
+            return _refusal(header, "The header is not UTF-8 or has a NUL.")
+    return None
+
+
+def _is_text(raw: bytes) -> bool:
+    if raw.isascii():
+        return b"\0" not in raw
+    try:
+        return "\0" not in raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _oversized(request: HttpRequest) -> BodyTooLarge | None:
+    """Judge by what was announced; a body without a length was measured by config.bodies."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length) > settings.BODY_BYTES_MAX:
+        return BodyTooLarge(f"The body is larger than {settings.BODY_BYTES_MAX} bytes.")
+    return None
+
+
+def _refusal(field: str, detail: str) -> InvalidQuery:
+    return InvalidQuery(detail, errors=[FieldError(field, "forbidden_character", detail)])

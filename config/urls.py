@@ -1,0 +1,21 @@
+"""Every address of the platform."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularSwaggerView
+
+from config.schema import SchemaView
+
+handler400 = "config.error_views.bad_request"
+handler403 = "config.error_views.permission_denied"
+handler404 = "config.error_views.not_found"
+handler500 = "config.error_views.server_error"
+
+urlpatterns = [
+    path("api/v1/", include("orders.api.urls")),
+    path("api/v1/", include("payments.api.urls")),
+    path("api/v1/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("admin/", admin.site.urls),
+    path("", include("resilience.health.urls")),
+]
