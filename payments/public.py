@@ -9,7 +9,7 @@ from payments import store
 from payments.models import Payment
 from payments.services.authorize_payments import AuthorizePayments
 from payments.services.capture_payments import CapturePayments
-from payments.services.return_payments import ReturnPayments
+from payments.services.return_payments import ReturnPayments, end_unsent_payments
 
 __all__ = [
     "AuthorizePayments",
@@ -17,6 +17,7 @@ __all__ = [
     "PaymentView",
     "ReturnPayments",
     "TenderDraft",
+    "end_unsent_payments",
     "open_payments",
     "payments_of",
 ]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from orders import store
 from orders.events import OrderCancelled
+from payments.public import end_unsent_payments
 from resilience.events import Fact, append
 from resilience.saga.definition import Run
 from resilience.saga.outcomes import Done, Outcome
@@ -14,6 +15,7 @@ def close_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
     """Cancel each order for its saga's reason; one that is cancelled already stays as it is."""
     now = runs[0].now
     reasons = {run.key: run.reason or str(run.data.get("reason", "")) for run in runs}
+    end_unsent_payments(order_ids=[run.key for run in runs], now=now)
     moved = store.cancel(reasons, now=now)
     if moved:
         append(

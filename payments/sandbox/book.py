@@ -29,16 +29,20 @@ _TABLES: dict[type, str] = {
     LoggedRequest: "requests",
 }
 _COLUMNS = {record: tuple(field.name for field in fields(record)) for record in _TABLES}
-_SELECT = {record: f"SELECT {', '.join(_COLUMNS[record])} FROM {table}" for record, table in _TABLES.items()}
+_SELECT = {
+    record: f"SELECT {', '.join(_COLUMNS[record])} FROM {table}"  # noqa: S608  names of this module
+    for record, table in _TABLES.items()
+}
 _INSERT = {
-    record: f"INSERT INTO {table} ({', '.join(_COLUMNS[record])})"
+    record: f"INSERT INTO {table} ({', '.join(_COLUMNS[record])})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(_COLUMNS[record]))})"
     for record, table in _TABLES.items()
 }
 
 
 def _update(record: type, columns: Sequence[str]) -> str:
-    return f"UPDATE {_TABLES[record]} SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?"
+    changes = ", ".join(f"{column} = ?" for column in columns)
+    return f"UPDATE {_TABLES[record]} SET {changes} WHERE id = ?"  # noqa: S608
 
 
 _INTENT_CHANGES = (

@@ -60,9 +60,7 @@ def take(intent: Intent, charge: Charge, *, amount: int, now: int) -> None:
     charge.captured_at = now
 
 
-def refuse(
-    book: Book, call: Call, intent: Intent, *, decline: Decline, charged: bool = True
-) -> Answer:
+def refuse(book: Book, call: Call, intent: Intent, *, decline: Decline, charged: bool = True) -> Answer:
     """Write the failed attempt down and return Stripe's 402. `charged` is false if no issuer was asked."""
     method = intent.payment_method or ""
     error_type = "card_error" if charged else "invalid_request_error"

@@ -1,5 +1,7 @@
 """Carries out calls: idempotency as Stripe has it, then the endpoint, then the log, in one commit."""
 
+import time
+
 from .book import Book
 from .calls import Answer, Call
 from .commits import GroupCommit
@@ -7,28 +9,25 @@ from .errors import ApiError, internal_error
 from .faults import Fault
 from .records import LoggedRequest, StoredAnswer
 from .routes import Route
+from .settings import Settings
 from .shapes import dump
 from .vocabulary import FaultKind
-
-KEY_RETENTION_S = 24 * 3600.0
 
 
 class Desk:
     """Where requests become effects and answers."""
 
-    def __init__(
-        self, *, writing: Book, reading: Book, commits: GroupCommit, key_retention_s: float = KEY_RETENTION_S
-    ) -> None:
+    def __init__(self, *, writing: Book, reading: Book, commits: GroupCommit, settings: Settings) -> None:
         self._writing = writing
         self._reading = reading
         self._commits = commits
         self._in_flight: set[str] = set()
-        self.key_retention_s = key_retention_s
+        self._settings = settings
 
-    async def read(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, LoggedRequest]:
-        """Answer a request that changes nothing; it is logged when it has been answered."""
+    def read(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, LoggedRequest]:
+        """Answer a request that changes nothing; the caller logs it once it has replied."""
         if fault is not None and fault.kind in (FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER):
-            answer = refusal(internal_error())
+            answer = refusal(internal_error(kept=False))
         else:
             try:
                 answer = route.endpoint(self._reading, call)
@@ -49,7 +48,7 @@ class Desk:
         if call.key is not None:
             self._in_flight.discard(call.key)
 
-    async def write(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, int | None]:
+    async def write(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, int]:
         """Carry out `call`; return the answer, durable, and its place in the request log."""
         try:
             return await self._commits.run(lambda: self._execute(route, call, fault))
@@ -58,12 +57,13 @@ class Desk:
             answer.order_id, answer.intent_id = self.about(call)
             return answer, await self._commits.run(lambda: self._finish(call, answer, fault))
 
-    def log_unanswered(self, call: Call, fault: Fault, *, status: int | None = None) -> None:
-        """Log a request that was turned away or cut off before it had any effect."""
+    def log_turned_away(self, call: Call, fault: Fault | None, *, status: int | None = None) -> None:
+        """Log a request that never came to its endpoint; without a `status` it got no answer either."""
         order_id, intent_id = self.about(call)
         answer = Answer(status or 0, "", order_id=order_id, intent_id=intent_id)
         receipt = self.receipt(call, answer, fault)
         receipt.status = status
+        receipt.replied_at = None if status is None else time.time()
         self.log(receipt)
 
     def log(self, receipt: LoggedRequest) -> None:
@@ -105,10 +105,11 @@ class Desk:
         answer = self._replay(call)
         if answer is None:
             if fault is not None and fault.kind == FaultKind.ERROR_BEFORE:
-                raise internal_error()
+                raise internal_error(kept=fault.stored)
             answer = route.endpoint(self._writing, call)
             if fault is not None and fault.kind == FaultKind.ERROR_AFTER:
-                answer.status, answer.body = 500, dump(internal_error().body())
+                error = internal_error(kept=fault.stored)
+                answer.status, answer.body, answer.kept = 500, dump(error.body()), error.kept
         return answer, self._finish(call, answer, fault)
 
     def _finish(self, call: Call, answer: Answer, fault: Fault | None) -> int:
@@ -130,7 +131,7 @@ class Desk:
 
     def _replay(self, call: Call) -> Answer | None:
         stored = None if call.key is None else self._writing.answer(call.key)
-        if stored is None or stored.created < call.received_at - self.key_retention_s:
+        if stored is None or stored.created < call.received_at - self._settings.key_retention_s:
             return None
         if (stored.endpoint, stored.body_hash) != (f"{call.method} {call.path}", call.body_hash):
             raise _key_reused(stored, call)

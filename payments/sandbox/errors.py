@@ -78,13 +78,13 @@ def unexpected_state(message: str, *, payment_intent: dict[str, Any]) -> ApiErro
     )
 
 
-def internal_error() -> ApiError:
+def internal_error(*, kept: bool) -> ApiError:
     """Stripe's 500: something broke, and the caller cannot tell at which point."""
     return ApiError(
         status=500,
         type="api_error",
         message="An unknown error occurred",
-        kept=True,
+        kept=kept,
     )
 
 

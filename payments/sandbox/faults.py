@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import invalid
 from .methods import FAULT_PREFIX, TOKEN_FAULTS
@@ -28,12 +28,17 @@ _DELAY_MS = {
     FaultKind.WEBHOOK_LATE: 5_000,
     FaultKind.WEBHOOK_SHUFFLE: 2_000,
 }
-_FIELDS = frozenset({"fault", "operation", "probability", "delay_ms", "for_s", "times"})
+_FIELDS = frozenset({"fault", "operation", "probability", "delay_ms", "for_s", "times", "stored"})
+
+_Kind = TypeVar("_Kind", FaultKind, Operation)
 
 
 @dataclass
 class Fault:
-    """One fault that is set. `times` counts down; `ends_at` is on the monotonic clock."""
+    """One fault that is set. `times` counts down; `ends_at` is on the monotonic clock.
+
+    `stored` tells whether the 500 of an `error_…` fault is kept under the idempotency key.
+    """
 
     id: int
     kind: FaultKind
@@ -43,12 +48,13 @@ class Fault:
     delay_ms: int = 0
     for_s: float | None = None
     times: int | None = None
+    stored: bool = True
     ends_at: float = math.inf
     struck: int = 0
 
     def shape(self) -> dict[str, Any]:
         """Return it as `GET /_faults` shows it."""
-        names = ("id", "operation", "probability", "delay_ms", "for_s", "times", "struck")
+        names = ("id", "operation", "probability", "delay_ms", "for_s", "times", "stored", "struck")
         return {"fault": self.kind, **{name: getattr(self, name) for name in names}}
 
     def strikes(self) -> bool:
@@ -145,6 +151,7 @@ class Faults:
             delay_ms=_DELAY_MS.get(kind, 0) if delay_ms is None else int(delay_ms),
             for_s=for_s,
             times=None if times is None else int(times),
+            stored=_flag(body, "stored", default=True),
             ends_at=math.inf if for_s is None else self._clock() + for_s,
         )
 
@@ -152,12 +159,19 @@ class Faults:
         return random.Random(f"{self._seed}:{name}")
 
 
-def _member(kinds: type[Any], value: Any, *, param: str) -> Any:
+def _member(kinds: type[_Kind], value: Any, *, param: str) -> _Kind:
     try:
         return kinds(value)
     except ValueError:
         known = ", ".join(kinds)
         raise invalid(f"Invalid {param}: must be one of {known}", param=param) from None
+
+
+def _flag(body: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise invalid(f"Invalid {name}: must be true or false", param=name)
+    return value
 
 
 def _number(body: dict[str, Any], name: str, *, least: float, most: float) -> float | None:

@@ -127,9 +127,7 @@ def find_method(token: str) -> Method:
     try:
         return _METHODS[token]
     except KeyError:
-        raise missing_resource(
-            kind="PaymentMethod", id=token, param="payment_method", status=400
-        ) from None
+        raise missing_resource(kind="PaymentMethod", id=token, param="payment_method", status=400) from None
 
 
 def raw_card_number() -> ApiError:

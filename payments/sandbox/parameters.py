@@ -15,42 +15,47 @@ METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 TEXT_MAX = 5_000
 
-CREATE = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CREATE = _words(
     "allowed_payment_method_types amount amount_details application_fee_amount automatic_payment_methods"
     " capture_method confirm confirmation_method confirmation_token currency customer customer_account"
     " description error_on_requires_action excluded_payment_method_types expand hooks mandate mandate_data"
     " metadata off_session on_behalf_of payment_details payment_method payment_method_configuration"
     " payment_method_data payment_method_options payment_method_types radar_options receipt_email return_url"
     " setup_future_usage shipping statement_descriptor statement_descriptor_suffix transfer_data"
-    " transfer_group use_stripe_sdk".split()
+    " transfer_group use_stripe_sdk"
 )
-CONFIRM = frozenset(
+CONFIRM = _words(
     "allowed_payment_method_types amount_details amount_to_confirm capture_method confirmation_token"
     " error_on_requires_action excluded_payment_method_types expand hooks mandate mandate_data off_session"
     " payment_details payment_method payment_method_data payment_method_options payment_method_types"
-    " radar_options receipt_email return_url setup_future_usage shipping use_stripe_sdk".split()
+    " radar_options receipt_email return_url setup_future_usage shipping use_stripe_sdk"
 )
-CAPTURE = frozenset(
+CAPTURE = _words(
     "amount_details amount_to_capture application_fee_amount expand final_capture hooks metadata"
-    " payment_details statement_descriptor statement_descriptor_suffix transfer_data".split()
+    " payment_details statement_descriptor statement_descriptor_suffix transfer_data"
 )
 CANCEL = frozenset({"cancellation_reason", "expand"})
-REFUND = frozenset(
+REFUND = _words(
     "amount charge currency customer expand instructions_email metadata origin payment_intent reason"
-    " refund_application_fee reverse_transfer".split()
+    " refund_application_fee reverse_transfer"
 )
 RETRIEVE = frozenset({"expand", "client_secret"})
 LIST = frozenset({"created", "ending_before", "expand", "limit", "starting_after"})
 SEARCH = frozenset({"expand", "limit", "page", "query"})
 
 # What Stripe charges in (docs.stripe.com/currencies).
-CURRENCIES = frozenset(
+CURRENCIES = _words(
     "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad"
     " cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl"
     " htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd"
     " mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd"
     " rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd"
-    " vuv wst xaf xcd xcg xof xpf yer zar zmw".split()
+    " vuv wst xaf xcd xcg xof xpf yer zar zmw"
 )
 
 _INTEGER = re.compile(r"-?\d{1,18}")

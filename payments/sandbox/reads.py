@@ -124,9 +124,7 @@ def _retrieved(book: Book, call: Call, record: type, row: Any) -> Answer:
     parameters.refuse_unknown(call.form, parameters.RETRIEVE)
     names = expanded_names(call.form, kind=kind.name)
     if row is None:
-        raise missing_resource(
-            kind=kind.name, id=call.subject, param="intent" if record is Intent else "id"
-        )
+        raise missing_resource(kind=kind.name, id=call.subject, param="intent" if record is Intent else "id")
     return _about(Answer(200, dump(expand(book, kind.shape(row), names))), [row])
 
 

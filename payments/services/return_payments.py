@@ -1,6 +1,7 @@
 """Give an order's money back, whatever became of it so far: let go of it or refund it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from payments import store
@@ -28,16 +29,16 @@ class ReturnPayments:
     def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
         """End what never reached a gateway; write an intent for each tender that did."""
         tenders = store.lock_tenders([run.key for run in runs])
+        _end_unsent(tenders, now=runs[0].now)
         intents = Intents(runs[0].now)
-        calls: dict[UUID, list[Call]] = {}
-        ended = []
-        for run in runs:
-            open_tenders = [tender for tender in tenders[run.key] if tender.status not in TERMINAL]
-            ended += [voided(tender) for tender in open_tenders if _never_left(tender)]
-            calls[run.id] = [
-                _exchange(intents, tender) for tender in open_tenders if not _never_left(tender)
+        calls = {
+            run.id: [
+                _exchange(intents, tender)
+                for tender in tenders[run.key]
+                if tender.status not in TERMINAL and not _never_left(tender)
             ]
-        remote_step.write(ended, now=runs[0].now)
+            for run in runs
+        }
         intents.write()
         return calls
 
@@ -47,6 +48,18 @@ class ReturnPayments:
         return {
             run.id: _again_if_only_settled(outcomes[run.id], answers.get(run.id, ())) for run in runs
         }
+
+
+def end_unsent_payments(*, order_ids: Sequence[UUID], now: datetime) -> None:
+    """Void the payments of these orders that no gateway has ever seen; the others stay as they are."""
+    _end_unsent(store.lock_tenders(order_ids), now=now)
+
+
+def _end_unsent(tenders: Mapping[UUID, Sequence[Tender]], *, now: datetime) -> None:
+    remote_step.write(
+        [voided(tender) for of_order in tenders.values() for tender in of_order if _never_left(tender)],
+        now=now,
+    )
 
 
 def _again_if_only_settled(outcome: Outcome, answers: Sequence[object]) -> Outcome:

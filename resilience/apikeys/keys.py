@@ -26,22 +26,54 @@ def issue_key(
 
     Raises ValueError for a client that is not a slug or a permission not written `thing.action`.
     """
+    plaintext = f"hf_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+    key = store_key(
+        plaintext, client=client, name=name, permissions=permissions, now=now, expires_at=expires_at
+    )
+    return key, plaintext
+
+
+def store_key(
+    plaintext: str,
+    *,
+    client: str,
+    name: str,
+    permissions: Iterable[str],
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> ApiKey:
+    """Store a key that was made elsewhere; a known one gets the name and permissions given here.
+
+    Raises ValueError for text that is not a key, a client that is not a slug, a permission not
+    written `thing.action`.
+    """
+    shown = KEY_PATTERN.fullmatch(plaintext)
+    if shown is None:
+        raise ValueError("This is not an API key; write it like hf_<12 hex digits>_<64 hex digits>.")
     granted = sorted(set(permissions))
     if _CLIENT.fullmatch(client) is None:
         raise ValueError(f"{client!r} is not a slug of lower-case letters, digits and dashes.")
     if wrong := [permission for permission in granted if _PERMISSION.fullmatch(permission) is None]:
         raise ValueError(f"{wrong} are not permissions; write them like orders.read.")
-    prefix, secret = secrets.token_hex(PREFIX_BYTES), secrets.token_hex(SECRET_BYTES)
-    key = ApiKey.objects.create(
-        client=client,
-        name=name,
-        prefix=prefix,
-        secret_sha256=_digest(secret),
-        permissions=granted,
-        created_at=now,
-        expires_at=expires_at,
+    key, _ = ApiKey.objects.update_or_create(
+        prefix=shown[1],
+        defaults={
+            "client": client,
+            "name": name,
+            "secret_sha256": _digest(shown[2]),
+            "permissions": granted,
+            "expires_at": expires_at,
+        },
+        create_defaults={
+            "client": client,
+            "name": name,
+            "secret_sha256": _digest(shown[2]),
+            "permissions": granted,
+            "created_at": now,
+            "expires_at": expires_at,
+        },
     )
-    return key, f"hf_{prefix}_{secret}"
+    return key
 
 
 def revoke_key(*, prefix: str, now: datetime) -> None:

@@ -1,0 +1,148 @@
+"""The sandbox's own endpoints, beside Stripe's: health, faults, configuration, the book, the payer's page."""
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from . import intents, witness
+from .book import Book
+from .desk import Desk, refusal
+from .errors import ApiError, invalid
+from .faults import Faults
+from .intake import make_call
+from .pages import payer_page
+from .routes import Route
+from .settings import Settings
+from .shapes import dump
+from .vocabulary import Operation
+
+_AUTHENTICATE = Route(Operation.AUTHENTICATE, intents.authenticate, writes=True)
+_CONFIGURABLE = {"latency_ms": 600_000, "key_retention_s": 10 * 365 * 86_400}
+
+
+class Control:
+    """Answers what is not Stripe's API. Never delayed, and reachable during every fault."""
+
+    def __init__(self, *, desk: Desk, reading: Book, faults: Faults, settings: Settings) -> None:
+        self._desk = desk
+        self._reading = reading
+        self._faults = faults
+        self._settings = settings
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            return await self._route(request)
+        except ApiError as error:
+            answer = refusal(error)
+            return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+        match request.method, request.path.split("/")[1:]:
+            case "GET", ["_health"]:
+                return _json({"status": "ok"})
+            case _, ["_faults"]:
+                return await self._change_faults(request)
+            case _, ["_config"]:
+                return await self._configure(request)
+            case "GET", ["_book", name]:
+                return self._show_book(name, request.query.get("order_id"))
+            case "GET", ["_authenticate", intent_id]:
+                intent = intents.load_intent(self._reading, intent_id)
+                return web.Response(text=payer_page(intent), content_type="text/html")
+            case "POST", ["_authenticate", intent_id]:
+                return await self._authenticate(request, intent_id)
+        raise ApiError(
+            status=404, message=f"Unrecognized request URL ({request.method}: {request.path[:200]})."
+        )
+
+    async def _change_faults(self, request: web.BaseRequest) -> web.Response:
+        match request.method:
+            case "GET":
+                return _json({"data": [fault.shape() for fault in self._faults.active()]})
+            case "POST":
+                return _json(self._faults.add(await _json_of(request)).shape())
+            case "DELETE":
+                return _json({"cleared": self._faults.clear()})
+        raise ApiError(status=405, message="GET lists faults, POST sets one, DELETE clears them.")
+
+    async def _configure(self, request: web.BaseRequest) -> web.Response:
+        if request.method == "POST":
+            body = await _json_of(request)
+            for name, value in body.items():
+                most = _CONFIGURABLE.get(name)
+                if most is None:
+                    raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
+                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                    raise invalid(f"Invalid {name}: must be a number from 0 to {most}", param=name)
+            for name, value in body.items():
+                setattr(self._settings, name, value)
+        return _json({name: getattr(self._settings, name) for name in _CONFIGURABLE})
+
+    def _show_book(self, name: str, order_id: str | None) -> web.Response:
+        match name:
+            case "summary":
+                return _json(witness.summarize(self._reading, order_id=order_id))
+            case "charges":
+                return _json({"data": witness.charges_of(self._reading, order_id=order_id)})
+            case "requests":
+                return _json({"data": witness.requests_of(self._reading, order_id=order_id)})
+        raise ApiError(
+            status=404, message="The book shows /_book/summary, /_book/charges and /_book/requests."
+        )
+
+    async def _authenticate(self, request: web.BaseRequest, intent_id: str) -> web.StreamResponse:
+        """Take the payer's answer: JSON from a test, a form from the page."""
+        from_page = request.content_type == "application/x-www-form-urlencoded"
+        encoded = (await request.read()).decode(errors="replace")
+        if not from_page:
+            encoded = urlencode({"outcome": str((await _json_of(request)).get("outcome", ""))})
+        waiting = intents.load_intent(self._reading, intent_id)
+        call = make_call(
+            request,
+            operation=Operation.AUTHENTICATE,
+            subject=intent_id,
+            encoded=encoded,
+            received_at=time.time(),
+        )
+        answer, seq = await self._desk.write(_AUTHENTICATE, call, None)
+        self._desk.log_reply(seq, replied_at=time.time())
+        back = _return_address(waiting, answer.status == 200 and call.form.get("outcome") == "succeed")
+        if from_page and answer.status == 200 and back is not None:
+            return web.Response(status=303, headers={"Location": back})
+        if from_page and answer.status == 200:
+            return web.Response(
+                text=payer_page(intents.load_intent(self._reading, intent_id)), content_type="text/html"
+            )
+        return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+
+def _return_address(intent: Any, succeeded: bool) -> str | None:  # noqa: FBT001
+    """Return where Stripe sends the payer afterwards, with what it appends to the address."""
+    action = json.loads(intent.next_action) if intent.next_action else {}
+    url = action.get("redirect_to_url", {}).get("return_url")
+    if url is None:
+        return None
+    told = {
+        "payment_intent": intent.id,
+        "payment_intent_client_secret": intent.client_secret,
+        "redirect_status": "succeeded" if succeeded else "failed",
+    }
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(told)}"
+
+
+async def _json_of(request: web.BaseRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError):
+        raise invalid("The body must be JSON.") from None
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    return body
+
+
+def _json(shape: Any) -> web.Response:
+    return web.Response(text=dump(shape), content_type="application/json")

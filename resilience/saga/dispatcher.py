@@ -1,0 +1,82 @@
+"""The dispatcher's loop: it outlives PostgreSQL and Redis, and never sends what it cannot send."""
+
+import logging
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from random import Random
+from types import FrameType
+from uuid import UUID
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from kombu.exceptions import OperationalError as BrokerError
+
+from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.saga.dispatch import Counts, run_once
+from resilience.saga.tasks import run_sagas
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "sagas"
+# How long an order waits at most to be noticed; halved, an idle dispatcher asks 40 times a second.
+IDLE_S = 0.05
+TROUBLE = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0)
+
+
+def serve() -> None:
+    """Dispatch until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    loop(stopping, random=Random())
+
+
+def loop(stopping: threading.Event, *, random: Random) -> None:
+    """Dispatch until `stopping` is set; wait longer, with jitter, while a part is away."""
+    troubles = 0
+    broker = _Broker()
+    while not stopping.is_set():
+        try:
+            close_old_connections()
+            counts = run_once(publish=broker.publish, queued=broker.queued)
+        except (DatabaseError, BrokerError, redis.RedisError, OSError) as error:
+            troubles += 1
+            logger.warning("The dispatcher cannot reach a part it needs.", extra={"error": str(error)})
+            with suppress(DatabaseError):
+                connection.close()
+            broker.forget()
+            stopping.wait(full_jitter_s(TROUBLE, attempt=troubles, random=random))
+            continue
+        troubles = 0
+        if counts == Counts():
+            stopping.wait(IDLE_S)
+
+
+class _Broker:
+    """The queue as the dispatcher sees it: how long it is, and a way to add to it."""
+
+    def __init__(self) -> None:
+        self._redis = redis.Redis.from_url(
+            settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1
+        )
+
+    def queued(self) -> int:
+        """Return how many messages wait unread. Raises redis.RedisError."""
+        return int(self._redis.llen(QUEUE))  # type: ignore[arg-type]
+
+    def publish(self, ids: Sequence[UUID]) -> None:
+        """Send one message. Raises kombu's OperationalError."""
+        run_sagas.apply_async(args=[[str(saga_id) for saga_id in ids]], retry=False)
+
+    def forget(self) -> None:
+        """Drop connections that may be broken; the next use opens new ones."""
+        self._redis.close()
+        current_app.pool.force_close_all()
