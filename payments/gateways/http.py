@@ -59,10 +59,14 @@ class ThinClient(stripe.HTTPClient):
     ) -> None:
         super().__init__()
         parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or parts.netloc != origin.partition("://")[2]:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.netloc != origin.partition("://")[2]
+        ):
             raise ValueError("a gateway's url is http(s)://host[:port], without a path")
         self._origin = origin
-        self._host = parts.hostname or ""
+        self._host = parts.hostname
         self._netloc = parts.netloc
         self._is_tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._is_tls else 80)

@@ -111,7 +111,7 @@ class StripeGateway:
                 case Refund():
                     return self._look_up_refund(request)
         except stripe.StripeError as error:
-            return answer_of_failed_lookup(error)
+            return answer_of_failed_lookup(request, error)
 
     def _call_of(self, request: Request) -> _Call:
         match request:

@@ -87,8 +87,8 @@ def answer_of_error(request: Request, error: stripe.StripeError) -> Answer:
             return _answer_of_status(error)
 
 
-def answer_of_failed_lookup(error: stripe.StripeError) -> LookupAnswer:
-    """Judge an error that came instead of an answer to a look-up: never a "no"."""
+def answer_of_failed_lookup(request: Request, error: stripe.StripeError) -> LookupAnswer:
+    """Judge an error that came instead of an answer to a look-up of `request`: never a "no"."""
     match error:
         case NotReachedError():
             return NotSent(_short(error))
@@ -96,8 +96,8 @@ def answer_of_failed_lookup(error: stripe.StripeError) -> LookupAnswer:
             return Throttled(_retry_after_s(error))
         case stripe.AuthenticationError() | stripe.PermissionError():
             return _refused_credentials(error)
-        case stripe.InvalidRequestError(code="resource_missing"):
-            return Absent()
+        case stripe.InvalidRequestError(code="resource_missing") if not isinstance(request, Authorize):
+            return Absent()  # of an authorization only an empty search may say so
         case stripe.APIConnectionError():
             return InDoubt(_short(error))
         case _:
