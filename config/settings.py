@@ -89,7 +89,11 @@ POOL_SIZE_MAX = env.int("HOLDFAST_DB_POOL_SIZE_MAX", 0)
 
 def _database(url: str) -> dict[str, object]:
     config = dj_database_url.parse(url)
-    options = {**config.get("OPTIONS", {}), "connect_timeout": CONNECT_TIMEOUT_S, "application_name": "holdfast"}
+    options = {
+        **config.get("OPTIONS", {}),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": "holdfast",
+    }
     if POOL_SIZE_MAX:
         options["pool"] = {"min_size": 1, "max_size": POOL_SIZE_MAX, "timeout": 2, "max_waiting": 64}
     return {
@@ -149,6 +153,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
 }
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "prune stored answers": {
+        "task": "resilience.idempotency.prune",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},  # while no worker runs, one message waits, not a day of them
+    },
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- The API ---------------------------------------------------------------------------------
