@@ -4,7 +4,6 @@ import hashlib
 import os
 import pwd
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 from config.stack.errors import StackError
 
 _TRAVERSABLE = 0o711
-# Tried in turn for root whose folder is below a private home, which `nobody` cannot enter.
-_PUBLIC_PLACES = (Path("/var/lib/holdfast"), Path(tempfile.gettempdir()) / "holdfast")
+# For root whose folder is below a private home, which `nobody` cannot enter. Not a temporary
+# directory, where anybody could lay a link in root's way.
+_PUBLIC_PLACE = Path("/var/lib/holdfast")
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ def reachable_directory(preferred: Path, *, account: Account) -> Path:
     if account.can_run("test", "-x", preferred):
         return preferred
     name = hashlib.sha256(str(preferred.absolute()).encode()).hexdigest()[:16]
-    for place in _PUBLIC_PLACES:
-        directory = place / name
+    directory = _PUBLIC_PLACE / name
+    try:
         directory.mkdir(mode=_TRAVERSABLE, parents=True, exist_ok=True)
-        if account.can_run("test", "-x", directory):
-            preferred.rmdir()
-            preferred.symlink_to(directory)
-            return directory
-    raise StackError(
-        f"The servers run as user {account.uid} because PostgreSQL refuses root, and that user can enter "
-        f"neither {preferred} nor {_PUBLIC_PLACES[0]}. Move the folder to a place that others may enter."
-    )
+    except OSError as error:
+        raise StackError(
+            f"PostgreSQL refuses root, so the servers run as user {account.uid}, who cannot enter {preferred}; "
+            f"and {directory} cannot be made. Move the folder to a place that everybody may enter."
+        ) from error
+    preferred.rmdir()
+    preferred.symlink_to(directory)
+    return directory
