@@ -80,8 +80,8 @@ def reachable_directory(preferred: Path, *, account: Account) -> Path:
         directory.mkdir(mode=_TRAVERSABLE, parents=True, exist_ok=True)
     except OSError as error:
         raise StackError(
-            f"PostgreSQL refuses root, so the servers run as user {account.uid}, who cannot enter {preferred}; "
-            f"and {directory} cannot be made. Move the folder to a place that everybody may enter."
+            f"PostgreSQL refuses root, so the servers run as user {account.uid}, who cannot enter "
+            f"{preferred}, and {directory} cannot be made. Move the folder to where everybody may enter."
         ) from error
     preferred.rmdir()
     preferred.symlink_to(directory)

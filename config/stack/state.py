@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from config.stack import lock
 
@@ -25,7 +26,7 @@ def lend_environment(folder: Path) -> None:
         os.environ.setdefault(name, value)
 
 
-def read_state(folder: Path) -> dict[str, object] | None:
+def read_state(folder: Path) -> dict[str, Any] | None:
     """Return what the running stack of `folder` says; None when none runs, or it is somebody else's."""
     try:
         state = json.loads((folder / STATE_FILE).read_text())

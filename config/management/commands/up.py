@@ -1,5 +1,6 @@
 import sys
 from argparse import ArgumentParser, BooleanOptionalAction
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -26,13 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--sandboxes", type=int, default=1, help="gateway accounts")
         parser.add_argument("--workers", type=int, default=2, help="Celery worker processes")
 
-    def handle(self, **options: object) -> None:
+    def handle(self, **options: Any) -> None:
         folder = settings.BASE_DIR
         logs = folder / state.HOLDFAST_DIRECTORY / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         terminal = Terminal(output=sys.stdout, log=logs / "supervisor.log")
         chosen = Options(
-            demo=bool(options["demo"]),
+            demo=options["demo"],
             web_port=options["port"],
             sandboxes=options["sandboxes"],
             workers=options["workers"],
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             raise CommandError(str(error))
 
 
-def _already_running(running: dict[str, object] | None) -> str:
+def _already_running(running: dict[str, Any] | None) -> str:
     if running is None:
         return "A stack is being started or stopped in this folder."
     return f"A stack is running in this folder already: {running['web']['url']} (`make down` stops it)."
