@@ -4,7 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
-_PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Django adds the request, whose address may hold what must not be written down: a key, a card number.
+_PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):

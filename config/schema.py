@@ -20,21 +20,6 @@ from rest_framework.views import APIView
 from config.problems import CONTENT_TYPE
 from resilience.apikeys.permissions import required_permission
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    OpenApiParameter.HEADER,
-    required=True,
-    description="A name of yours for this request. Sent again with the same body, it gets the stored "
-    "answer and `Idempotency-Replayed: true`, and nothing is done twice.",
-)
-CONSISTENCY_TOKEN = OpenApiParameter(
-    "Consistency-Token",
-    str,
-    OpenApiParameter.HEADER,
-    description="The token of an earlier answer: this read sees at least that write.",
-)
-
 _PROBLEMS_ALWAYS = {
     "400": "The request breaks the contract; `errors` names the fields.",
     "401": "The API key is missing or not valid.",

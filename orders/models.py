@@ -38,7 +38,9 @@ class Order(models.Model):
     """What a client asked for and what became of it. Amounts are minor units of `currency`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    number = models.BigIntegerField(unique=True, db_default=models.expressions.RawSQL("nextval('orders_number')", []))
+    number = models.BigIntegerField(
+        unique=True, db_default=models.expressions.RawSQL("nextval('orders_number')", [])
+    )
     client = models.CharField(max_length=64)
     status = models.CharField(max_length=16, default=OrderStatus.PENDING)
     customer_reference = models.CharField(max_length=255)
@@ -58,7 +60,8 @@ class Order(models.Model):
                 condition=Q(shipping_minor__gte=0) & Q(total_minor__gt=0), name="an_order_costs_something"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[status.value for status in OrderStatus]), name="an_order_status_is_known"
+                condition=Q(status__in=[status.value for status in OrderStatus]),
+                name="an_order_status_is_known",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["client", "-id"], name="orders_of_a_client")]
@@ -100,7 +103,9 @@ class Reservation(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="reservations", db_index=False)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reservations", db_index=False)
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="reservations", db_index=False
+    )
     quantity = models.IntegerField()
     status = models.CharField(max_length=16, default=ReservationStatus.HELD)
 

@@ -25,7 +25,9 @@ PLACE_ORDER = register(
         version=1,
         steps=(
             Step("reserve_stock", do=reserve_stock, undo=release_stock),
-            Step("authorize_payment", do=AuthorizeOrderPayments(), undo=ReturnPayments(), retry=GATEWAY_RETRY),
+            Step(
+                "authorize_payment", do=AuthorizeOrderPayments(), undo=ReturnPayments(), retry=GATEWAY_RETRY
+            ),
             Step("capture_payment", do=CapturePayments(), retry=GATEWAY_RETRY, pivot=True),
             Step("confirm_order", do=confirm_orders),
         ),

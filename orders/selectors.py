@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -39,6 +40,36 @@ def order_of(client: str, order_id: UUID) -> Order | None:
     return orders_of(client).filter(pk=order_id).first()
 
 
-def products() -> QuerySet[Product]:
-    """Return the catalogue."""
-    return Product.objects.order_by("sku")
+def filtered_orders(
+    client: str,
+    *,
+    status: str | None,
+    customer_reference: str | None,
+    placed_after: datetime | None,
+    placed_before: datetime | None,
+    before: UUID | None,
+) -> QuerySet[Order]:
+    """Return a client's orders, newest accepted first; None does not filter.
+
+    `placed_after` is included, `placed_before` is not; `before` is where the last page ended.
+    """
+    conditions = {
+        "status": status,
+        "customer_reference": customer_reference,
+        "placed_at__gte": placed_after,
+        "placed_at__lt": placed_before,
+        "pk__lt": before,
+    }
+    given = {name: value for name, value in conditions.items() if value is not None}
+    return orders_of(client).filter(**given).order_by("-pk")
+
+
+def products(*, after: str | None) -> QuerySet[Product]:
+    """Return the catalogue by SKU, from behind `after`."""
+    rows = Product.objects.order_by("sku")
+    return rows if after is None else rows.filter(sku__gt=after)
+
+
+def product_of(sku: str) -> Product | None:
+    """Return a product, None when there is none."""
+    return Product.objects.filter(pk=sku).first()

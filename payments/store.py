@@ -150,7 +150,8 @@ WITH operations AS (
   UPDATE payments_operation o
   SET phase = c.phase, outcome = c.outcome, error = c.error,
       reference = CASE WHEN c.reference = '' THEN o.reference ELSE c.reference END,
-      in_doubt_since = CASE WHEN c.phase = 'in_doubt' THEN COALESCE(o.in_doubt_since, %s) ELSE o.in_doubt_since END,
+      in_doubt_since = CASE WHEN c.phase = 'in_doubt' THEN COALESCE(o.in_doubt_since, %s)
+                            ELSE o.in_doubt_since END,
       settled_at = CASE WHEN c.phase = 'settled' THEN %s END
   FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
     AS c (id, phase, outcome, reference, error)
@@ -291,5 +292,11 @@ def settle(
 def _live(columns: Sequence[object]) -> LiveOperation:
     operation_id, kind, gateway, key, amount_minor, phase, sent_at = columns
     return LiveOperation(
-        operation_id, OperationKind(kind), gateway, key, amount_minor, Phase(phase), sent_at  # type: ignore[arg-type]
+        operation_id,
+        OperationKind(kind),
+        gateway,
+        key,
+        amount_minor,
+        Phase(phase),
+        sent_at,  # type: ignore[arg-type]
     )

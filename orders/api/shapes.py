@@ -1,11 +1,13 @@
 """The shapes of the orders API: what requests may say, and what answers say (for the schema)."""
 
+import re
 from typing import Any
 
 from rest_framework import serializers
 
 from orders.states import OrderStatus
 from payments.money import AMOUNT_MINOR_MAX, EXPONENTS
+from resilience.rest.errors import invalid_field
 from resilience.rest.fields import CurrencyCode, Metadata, StrictInteger, StrictString, Timestamp
 from resilience.rest.serializers import StrictSerializer
 
@@ -14,6 +16,7 @@ LINES_MAX = 100
 PAYMENTS_MAX = 10
 QUANTITY_MAX = 1_000_000
 STOCK_MAX = 1_000_000_000
+SKU_LENGTH_MAX = 64
 SKU_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]*"
 METHOD_PATTERN = r"[A-Za-z0-9_-]+"
 EMAIL_PATTERN = r"[^@\s]+@[^@\s]+"
@@ -36,7 +39,18 @@ class Sku(StrictString):
     """A product's own name: letters, digits and `._:-`."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=64, pattern=SKU_PATTERN, **options)
+        super().__init__(max_length=SKU_LENGTH_MAX, pattern=SKU_PATTERN, **options)
+
+
+def read_sku(sku: str) -> str:
+    """Return a SKU taken from an address; raises InvalidRequest when it is none."""
+    if re.fullmatch(SKU_PATTERN, sku) is None or len(sku) > SKU_LENGTH_MAX:
+        raise invalid_field(
+            "sku",
+            code="invalid",
+            detail="Send up to 64 letters, digits and ._:- that begin with one of the first two.",
+        )
+    return sku
 
 
 class CustomerRequest(StrictSerializer):

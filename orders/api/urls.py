@@ -1,5 +1,15 @@
-"""The addresses of orders and products, below /api/v1."""
+"""Addresses of the orders API, below `/api/v1/`."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orders.api.catalogue_views import ProductsView, ProductView, StockView
+from orders.api.views import CancelOrderView, OrdersView, OrderView
+
+urlpatterns = [
+    path("orders", OrdersView.as_view(), name="orders"),
+    path("orders/<uuid:order_id>", OrderView.as_view(), name="order"),
+    path("orders/<uuid:order_id>/cancel", CancelOrderView.as_view(), name="order-cancel"),
+    path("products", ProductsView.as_view(), name="products"),
+    path("products/<str:sku>", ProductView.as_view(), name="product"),
+    path("products/<str:sku>/stock", StockView.as_view(), name="product-stock"),
+]

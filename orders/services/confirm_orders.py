@@ -16,7 +16,10 @@ def confirm_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
     if len(moved) != len(runs):
         raise AssertionError(f"{len(runs) - len(moved)} paid orders were in no state to be confirmed")
     append(
-        [Fact(order.id, OrderConfirmed(order.id, order.client, order.currency, order.total_minor)) for order in moved],
+        [
+            Fact(order.id, OrderConfirmed(order.id, order.client, order.currency, order.total_minor))
+            for order in moved
+        ],
         occurred_at=runs[0].now,
     )
     return {run.id: Done() for run in runs}

@@ -106,7 +106,9 @@ def split_total(total_minor: int, payments: Sequence[PaymentDraft]) -> list[Tend
     if total_minor == 0:
         raise NothingToPayError("The order's total is zero. Send lines that cost something.")
     if total_minor > TOTAL_MINOR_MAX:
-        raise TotalTooLargeError(f"The order's total is {total_minor}; at most {TOTAL_MINOR_MAX} can be paid.")
+        raise TotalTooLargeError(
+            f"The order's total is {total_minor}; at most {TOTAL_MINOR_MAX} can be paid."
+        )
     named_minor = sum(payment.amount_minor or 0 for payment in payments)
     rests = [payment for payment in payments if payment.amount_minor is None]
     rest_minor = total_minor - named_minor

@@ -1,5 +1,7 @@
-"""The addresses of payments and refunds, below /api/v1."""
+"""Addresses of the payments API, below `/api/v1/`."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from payments.api.views import PaymentView
+
+urlpatterns = [path("payments/<uuid:payment_id>", PaymentView.as_view(), name="payment")]

@@ -5,7 +5,7 @@ the gateway therefore begins with a question, and only then sends again, under t
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum, auto
 
 from payments.gateways.base import Absent, Answer, Gateway, InDoubt, Request

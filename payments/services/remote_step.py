@@ -31,7 +31,9 @@ class Intents:
     new: list[NewOperation] = field(default_factory=list)
     again: list[UUID] = field(default_factory=list)
 
-    def first(self, tender: Tender, kind: OperationKind, amount_minor: int, request: Callable[[str], Request]) -> Exchange:
+    def first(
+        self, tender: Tender, kind: OperationKind, amount_minor: int, request: Callable[[str], Request]
+    ) -> Exchange:
         """Return an exchange for a new operation; `request` is made from its fresh key."""
         operation_id = new_id()
         key = f"{kind}-{operation_id}"
@@ -58,9 +60,7 @@ class Intents:
         store.send_again(self.again, now=self.now)
 
 
-def record(
-    runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]
-) -> Mapping[UUID, Outcome]:
+def record(runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
     """Write what the answers mean and return the worst outcome of each run; Done without answers."""
     outcomes: dict[UUID, Outcome] = {}
     meanings: list[Meaning] = []

@@ -45,9 +45,7 @@ class ReturnPayments:
     def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the gateway said; come back at once where an answer only settled a doubt."""
         outcomes = remote_step.record(runs, answers)
-        return {
-            run.id: _again_if_only_settled(outcomes[run.id], answers.get(run.id, ())) for run in runs
-        }
+        return {run.id: _again_if_only_settled(outcomes[run.id], answers.get(run.id, ())) for run in runs}
 
 
 def end_unsent_payments(*, order_ids: Sequence[UUID], now: datetime) -> None:
@@ -86,7 +84,9 @@ def _exchange(intents: Intents, tender: Tender) -> Exchange:
         request = Capture(live.key, tender.reference, tender.amount_minor)
         return Exchange(tender, live, request, Mode.LOOK)
     kind = OperationKind.REFUND if tender.status is PaymentStatus.CAPTURED else OperationKind.VOID
-    amount_minor = tender.captured_minor - tender.refunded_minor if tender.captured_minor else tender.amount_minor
+    amount_minor = (
+        tender.captured_minor - tender.refunded_minor if tender.captured_minor else tender.amount_minor
+    )
 
     def giving_back(key: str) -> Void | Refund:
         if kind is OperationKind.REFUND:

@@ -1,6 +1,6 @@
-"""Cursor pages, newest first, over a UUIDv7 primary key.
+"""Cursor pages over a sorted key: newest first over a UUIDv7, or ascending over a text.
 
-A cursor is the last id shown, signed for one client and one list: whoever changes it, or takes it to
+A cursor is the last key shown, signed for one client and one list: whoever changes it, or takes it to
 another list or client, is told `invalid_cursor`. A page costs one index range, whatever its number.
 """
 
@@ -30,11 +30,16 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which page is wanted: `limit` rows with an id below `before` (None: from the newest)."""
+    """Which page is wanted: `limit` rows behind the key `after` (None: from the beginning)."""
 
     limit: int
-    before: UUID | None
+    after: str | None
     scope: str
+
+    @property
+    def before(self) -> UUID | None:
+        """The id below which a list goes on that shows the newest UUIDv7 first."""
+        return None if self.after is None else UUID(self.after)
 
     @property
     def rows_wanted(self) -> int:
@@ -52,7 +57,7 @@ def read_page(request: HttpRequest, *, client: str, parameters: Mapping[str, str
     cursor = parameters.get("cursor")
     return PageRequest(
         limit=_read_limit(parameters.get("limit")),
-        before=None if cursor is None else _open_cursor(cursor, scope=scope),
+        after=None if cursor is None else _open_cursor(cursor, scope=scope),
         scope=scope,
     )
 
@@ -72,9 +77,9 @@ def page_of_rows(
     *,
     wanted: PageRequest,
     represent: Callable[[Row], object],
-    identify: Callable[[Row], UUID] = lambda row: row.pk,  # type: ignore[attr-defined]
+    identify: Callable[[Row], UUID | str] = lambda row: row.pk,  # type: ignore[attr-defined]
 ) -> dict[str, object]:
-    """Return `{"data": […], "next_cursor": … | None}` from up to `rows_wanted` rows, newest first.
+    """Return `{"data": […], "next_cursor": … | None}` from up to `rows_wanted` sorted rows.
 
     For raw SQL: select `id < before order by id desc limit rows_wanted` and say how to `identify` a row.
     """
@@ -96,15 +101,15 @@ def _read_limit(text: str | None) -> int:
     return int(text)
 
 
-def _make_cursor(last: UUID, *, scope: str) -> str:
-    return _signer(scope).sign(urlsafe_b64encode(last.bytes).decode().rstrip("="))
+def _make_cursor(last: UUID | str, *, scope: str) -> str:
+    return _signer(scope).sign(urlsafe_b64encode(str(last).encode()).decode().rstrip("="))
 
 
-def _open_cursor(cursor: str, *, scope: str) -> UUID:
+def _open_cursor(cursor: str, *, scope: str) -> str:
     try:
         if len(cursor) > _CURSOR_LENGTH_MAX:
             raise BadSignature(cursor[:_CURSOR_LENGTH_MAX])
-        return UUID(bytes=urlsafe_b64decode(_signer(scope).unsign(cursor) + "=="))
+        return urlsafe_b64decode(_signer(scope).unsign(cursor) + "==").decode()
     except (BadSignature, Base64Error, ValueError) as error:
         detail = "This cursor was not given to you by this list. Begin again without one."
         raise InvalidCursor(detail, errors=[FieldError("cursor", "invalid_cursor", detail)]) from error

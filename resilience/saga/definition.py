@@ -57,9 +57,7 @@ class RemoteAction(Protocol):
         A run without calls goes to `record` at once, in the same transaction.
         """
 
-    def record(
-        self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]
-    ) -> Mapping[UUID, Outcome]:
+    def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the calls answered (in the calls' order) and say what it means, by `Run.id`.
 
         Runs in the transaction of the checkpoint *after* the call. An answer may be `CallRaised`.

@@ -25,7 +25,9 @@ def definition_of(name: str, version: int) -> SagaDefinition:
     try:
         return _definitions[name, version]
     except KeyError:
-        raise UnknownDefinitionError(f"saga {name!r} version {version} is not known to this process") from None
+        raise UnknownDefinitionError(
+            f"saga {name!r} version {version} is not known to this process"
+        ) from None
 
 
 def definitions() -> list[SagaDefinition]:

@@ -112,7 +112,9 @@ class Runner:
                     flight
                     for one in ids
                     for flight in self._start(
-                        lambda one=one: store.claim([one], owner=self.owner, lease_s=self.lease_s), [one], tally
+                        lambda one=one: store.claim([one], owner=self.owner, lease_s=self.lease_s),
+                        [one],
+                        tally,
                     )
                 ]
             sagas, calls = self._give_up(claim, error), {}
@@ -133,7 +135,9 @@ class Runner:
         lost = len(held) - len(sagas)
         if lost:
             tally.lost += lost
-            logger.warning("Sagas were claimed by another worker while this one waited.", extra={"sagas": lost})
+            logger.warning(
+                "Sagas were claimed by another worker while this one waited.", extra={"sagas": lost}
+            )
         return self._send(sagas, calls, tally)
 
     def _act(self, load: Callable[[], list[Claimed]], answers: Answers) -> tuple[list[Claimed], Calls]:
@@ -238,9 +242,7 @@ class _Walk:
             return {saga.id: Crashed(str(error)) for saga in group}
         is_undo = position.status is SagaStatus.COMPENSATING
         action = position.step.undo if is_undo else position.step.do
-        self.trail.append(
-            f"{position.definition.name}.{position.step.name}.{'undo' if is_undo else 'do'}"
-        )
+        self.trail.append(f"{position.definition.name}.{position.step.name}.{'undo' if is_undo else 'do'}")
         if action is None:
             return {saga.id: Done() for saga in group}
         return self._outcomes(action, group)

@@ -7,9 +7,7 @@ from resilience.saga import store
 from resilience.saga.definition import SagaDefinition
 
 
-def start(
-    definition: SagaDefinition, *, business_key: UUID, data: dict[str, object], now: datetime
-) -> bool:
+def start(definition: SagaDefinition, *, business_key: UUID, data: dict[str, object], now: datetime) -> bool:
     """Start `definition` for `business_key`, due at once; return False when it was started before.
 
     Call it inside `atomic`, with the row it is about: either both are there or neither.

@@ -200,9 +200,7 @@ def guard(claimed: Sequence[Claimed]) -> list[Claimed]:
     with connection.cursor() as cursor:
         cursor.execute(_GUARD, [[saga.id for saga in claimed], [saga.fence for saga in claimed]])
         aborts = dict(cursor.fetchall())
-    return [
-        replace(saga, abort_requested=aborts[saga.id], log=[]) for saga in claimed if saga.id in aborts
-    ]
+    return [replace(saga, abort_requested=aborts[saga.id], log=[]) for saga in claimed if saga.id in aborts]
 
 
 def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:

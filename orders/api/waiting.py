@@ -1,0 +1,54 @@
+"""`Prefer: wait=N`: hold an answer until the order has settled, or N seconds have passed."""
+
+import re
+import threading
+import time
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from orders.models import Order
+from orders.states import OrderStatus
+from resilience.rest.errors import invalid_field
+
+# RFC 7240; other preferences may stand beside it and are ignored.
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([^,;\"]*)\"?\s*(?:$|[,;])", re.IGNORECASE)
+WAIT_S_MAX = 30
+POLL_S = 0.05
+# Waiting requests hold a web thread each. Beyond this many in a process the answer comes at once,
+# so that waiting can never take the last thread from those who only want to place an order.
+WAITERS_MAX = 4
+
+_waiters = threading.BoundedSemaphore(WAITERS_MAX)
+
+
+def preferred_wait_s(request: HttpRequest) -> int:
+    """Return how long the client prefers to wait, 0 without the preference; raises InvalidRequest."""
+    header = request.META.get("HTTP_PREFER", "")
+    found = _WAIT.search(header)
+    if found is None:
+        return 0
+    text = found[1].strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= WAIT_S_MAX):
+        raise invalid_field("Prefer", code="invalid", detail=f"Send wait=N with N from 0 to {WAIT_S_MAX}.")
+    return int(text)
+
+
+def wait_until_decided(order_id: UUID, *, wait_s: float) -> bool:
+    """Wait until the order is no longer pending, at most `wait_s`; return whether it was waited for.
+
+    False, at once, when too many requests of this process wait already.
+    """
+    if not _waiters.acquire(blocking=False):
+        return False
+    try:
+        deadline = time.monotonic() + wait_s
+        while time.monotonic() < deadline and _is_pending(order_id):
+            time.sleep(POLL_S)
+    finally:
+        _waiters.release()
+    return True
+
+
+def _is_pending(order_id: UUID) -> bool:
+    return Order.objects.using("default").filter(pk=order_id, status=OrderStatus.PENDING).exists()
