@@ -16,8 +16,6 @@ from resilience.retry import full_jitter_s
 
 logger = logging.getLogger(__name__)
 
-# The server cut off a handler that was idle, or too long, in its transaction: the handler's fault.
-_CUT_OFF = {"25P03", "25P04"}
 _RANDOM = Random()
 
 
@@ -126,9 +124,9 @@ def _handle(subscription: Subscription, position: Position, page: Page) -> None:
 
 
 def _is_outage(error: Exception, connected: Any) -> bool:
-    if not (connected.closed and isinstance(error, (OperationalError, InterfaceError))):
-        return False
-    return getattr(error.__cause__, "sqlstate", None) not in _CUT_OFF
+    # A handler that the server cut off for idling in its transaction lost its connection too, but
+    # that is an InternalError, and its own fault.
+    return bool(connected.closed) and isinstance(error, (OperationalError, InterfaceError))
 
 
 def _fail(subscription: Subscription, failure: _HandlerFailedError, *, random: Random) -> Counts:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from datetime import UTC, date, datetime
-from functools import cache
 from uuid import UUID
 
 
@@ -30,11 +29,6 @@ def _plain(value: object) -> object:
             return rfc3339(value)
         case date():
             return value.isoformat()
-    return {name: getattr(value, name) for name in _field_names(type(value))}
-
-
-@cache
-def _field_names(body: type) -> tuple[str, ...]:
-    if not dataclasses.is_dataclass(body):
-        raise TypeError(f"{body.__name__} has no form in an event's payload")
-    return tuple(field.name for field in dataclasses.fields(body))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no form in an event's payload")

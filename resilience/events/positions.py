@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -38,7 +39,7 @@ def pending(subscription: Subscription) -> int | None:
     One statement and no transaction, for it is asked several times a second. Only a hint:
     `claim` decides. A new subscription gets its row here.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "name": subscription.name,
         "every_type": subscription.types is None,
         "types": list(subscription.types or ()),

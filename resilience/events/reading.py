@@ -33,7 +33,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Page:
-    """What one read found. Reading goes on behind `end`; `skipped` are rows before it that are not `found`."""
+    """What one read found. Reading goes on behind `end`; `skipped` rows before it are not in `found`."""
 
     found: tuple[Found, ...]
     end: Cursor
@@ -45,7 +45,7 @@ def read_page(after: Cursor, *, types: Sequence[str] | None, limit: int, subscri
 
     Leaves out what the inbox of `subscription_id` has.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "xid": str(after.xid),
         "position": after.position,
         "every_type": types is None,

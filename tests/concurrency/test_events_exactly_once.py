@@ -1,0 +1,110 @@
+"""Many writers that commit in any order, two reader processes, one of them killed again and again."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from random import Random
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+
+from resilience.ids import new_id
+from tests.events_kit import create_effects, drop_effects, publish, rows, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
+
+WRITERS = 8
+TRANSACTIONS = 70
+FACTS_MAX = 9
+KILLS = 3
+
+
+@pytest.fixture(autouse=True)
+def effects() -> Iterator[None]:
+    create_effects()
+    yield
+    drop_effects()
+
+
+def write(seed: int, aggregates: list[UUID]) -> int:
+    """Commit (mostly) transactions whose ids, appends and commits lie apart by random times."""
+    random, committed = Random(seed), 0
+    try:
+        for _transaction in range(TRANSACTIONS):
+            facts = [(random.choice(aggregates), 0) for _fact in range(random.randint(1, FACTS_MAX))]
+            with transaction.atomic():
+                rows("SELECT pg_current_xact_id()::text")
+                time.sleep(random.uniform(0, 0.006))
+                publish(*facts)
+                time.sleep(random.uniform(0, 0.004))
+                if random.random() < 0.1:
+                    transaction.set_rollback(True)
+                else:
+                    committed += len(facts)
+    finally:
+        connection.close()
+    return committed
+
+
+@contextmanager
+def reader() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-m", "tests.events_reader"], stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def latest_reader() -> int:
+    """Return the process that applied the latest effect; 0 before the first."""
+    found = rows("SELECT process_id FROM test_effect ORDER BY ordinal DESC LIMIT 1")
+    return found[0][0] if found else 0
+
+
+def effect_count() -> int:
+    return rows("SELECT count(*) FROM test_effect")[0][0]
+
+
+def test_nothing_is_lost_doubled_or_inverted_while_readers_are_killed() -> None:
+    aggregates = [new_id() for _aggregate in range(12)]
+    with ExitStack() as stack, ThreadPoolExecutor(WRITERS) as writers:
+        running = {
+            process.pid: process for process in [stack.enter_context(reader()) for _reader in range(2)]
+        }
+        writing = [writers.submit(write, seed, aggregates) for seed in range(WRITERS)]
+
+        for _kill in range(KILLS):
+            seen = effect_count()
+            wait_until(lambda seen=seen: effect_count() > seen + 100, limit_s=60)
+            victim = running.pop(latest_reader())
+            os.kill(victim.pid, 9)
+            replacement = stack.enter_context(reader())
+            running[replacement.pid] = replacement
+        committed = sum(writer.result(timeout=60) for writer in writing)
+        wait_until(lambda: effect_count() >= committed, limit_s=60)
+
+    assert committed > 1500
+    assert rows("SELECT count(*), count(DISTINCT event_id) FROM test_effect") == [(committed, committed)]
+    assert rows("SELECT count(*) FROM resilience_event") == [(committed,)]
+    assert rows("SELECT id FROM resilience_event EXCEPT SELECT event_id FROM test_effect") == []
+    assert rows(INVERSIONS) == []
+    assert rows(GAPS) == []
+
+
+INVERSIONS = """
+SELECT * FROM (
+    SELECT sequence, lag(sequence, 1, 0::bigint) OVER (PARTITION BY aggregate_id ORDER BY ordinal) AS before
+    FROM test_effect
+) AS applied
+WHERE sequence <> before + 1
+"""
+GAPS = """
+SELECT aggregateid FROM resilience_event
+GROUP BY aggregateid HAVING max(sequence) <> count(*) OR min(sequence) <> 1
+"""

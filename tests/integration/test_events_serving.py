@@ -1,0 +1,89 @@
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+from threading import Event as Signal
+from threading import Thread, get_ident
+
+import pytest
+
+from resilience.events import Event, Subscription, serve
+from resilience.events.serving import _wait_after_s
+from resilience.ids import new_id
+from tests.events_kit import elsewhere, numbers, publish_committed, rows, subscription, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def serving(*served: Subscription) -> Iterator[None]:
+    stop = Signal()
+    process = Thread(target=lambda: serve(served, stop=stop, random=Random(1)))
+    process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(20)
+        assert not process.is_alive()
+
+
+def test_a_broken_subscription_delays_nobody() -> None:
+    seen: list[Event] = []
+    tried: list[int] = []
+
+    def fail(_events: Sequence[Event]) -> None:
+        tried.append(get_ident())
+        raise ValueError
+
+    with serving(subscription("always-fails", fail), subscription("serves", seen.extend)):
+        publish_committed(*[(new_id(), number) for number in range(5)])
+
+        wait_until(lambda: numbers(seen) == [0, 1, 2, 3, 4])
+        wait_until(lambda: len(tried) > 5)
+
+    assert rows("SELECT count(*) FROM resilience_dead_letter")[0][0] >= 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_handler_that_ends_its_thread_is_served_again() -> None:
+    seen: list[Event] = []
+
+    def exit_once(events: Sequence[Event]) -> None:
+        seen.extend(events)
+        if len(seen) == 1:
+            raise SystemExit
+
+    with serving(subscription("exits", exit_once)):
+        publish_committed((new_id(), 1))
+
+        wait_until(lambda: numbers(seen) == [1, 1])
+
+
+def test_a_lost_connection_is_opened_again() -> None:
+    seen: list[Event] = []
+    backends: list[int] = []
+
+    def handle(events: Sequence[Event]) -> None:
+        seen.extend(events)
+        backends.append(rows("SELECT pg_backend_pid()")[0][0])
+
+    with serving(subscription("reconnects", handle)), elsewhere() as other:
+        publish_committed((new_id(), 1))
+        wait_until(lambda: len(backends) == 1)
+        other.do(lambda: rows("SELECT pg_terminate_backend(%s, 5000)", backends[0]))
+        publish_committed((new_id(), 2))
+
+        wait_until(lambda: len(backends) == 2)
+
+    assert numbers(seen) == [1, 2]
+    assert backends[0] != backends[1]
+
+
+def test_polling_slows_down_while_nothing_happens_and_no_full_batch_waits() -> None:
+    waits = [0.0]
+    for _poll in range(5):
+        waits.append(_wait_after_s(waits[-1], idle=True, full=False))
+
+    assert waits == [0.0, 0.05, 0.1, 0.2, 0.25, 0.25]
+    assert _wait_after_s(0.25, idle=False, full=False) == 0.05
+    assert _wait_after_s(0.25, idle=False, full=True) == 0.0
