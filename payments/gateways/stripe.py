@@ -60,8 +60,8 @@ class StripeGateway:
     """One account at Stripe, or at the sandbox when `url` says so.
 
     `return_url` is where Stripe sends a payer back after 3-D Secure. Without it Stripe leaves the
-    step to its own JavaScript and names no address, and such a payment stays in doubt. It is part of
-    what a key stands for: change it only while no authorization is under way.
+    step to its own JavaScript, and ActionRequired names no address. It is part of what a key stands
+    for: change it only while no authorization is under way.
     """
 
     def __init__(

@@ -185,13 +185,11 @@ def is_refund_of(request: Refund, refund: object) -> bool:
     return isinstance(metadata, Mapping) and metadata.get("operation_key") == request.key
 
 
-def _action_of(intent: Object) -> Answer:
+def _action_of(intent: Object) -> ActionRequired:
+    """Say where the payer has to go; the empty address means Stripe's own JavaScript."""
     action = intent.get("next_action")
     redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
-    url = _text(redirect, "url") if isinstance(redirect, Mapping) else ""
-    if not url:
-        return InDoubt("the payer has to act, and the gateway does not say where", is_stored=True)
-    return ActionRequired(_id_of(intent), url)
+    return ActionRequired(_id_of(intent), _text(redirect, "url") if isinstance(redirect, Mapping) else "")
 
 
 def _answer_of_unexpected_state(request: Request, error: stripe.StripeError) -> Answer:

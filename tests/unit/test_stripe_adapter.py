@@ -117,6 +117,12 @@ OBJECTS = [
         intent(status="requires_action", next_action=ACTION),
         ActionRequired("pi_1", "https://hooks.stripe.com/3ds"),
     ),
+    (AUTHORIZE, intent(status="requires_action"), ActionRequired("pi_1", "")),
+    (
+        AUTHORIZE,
+        intent(status="requires_action", next_action={"type": "use_stripe_sdk"}),
+        ActionRequired("pi_1", ""),
+    ),
     (
         AUTHORIZE,
         intent(status="requires_payment_method", last_payment_error=REFUSED),
@@ -165,8 +171,6 @@ UNCLEAR_OBJECTS = [
     (AUTHORIZE, intent(status=None)),
     (AUTHORIZE, intent(status="requires_confirmation")),
     (AUTHORIZE, intent(status="requires_payment_method")),
-    (AUTHORIZE, intent(status="requires_action")),
-    (AUTHORIZE, intent(status="requires_action", next_action={"type": "use_stripe_sdk"})),
     (CAPTURE, captured(id="pi_2")),
     (CAPTURE, captured(object="charge")),
     (CAPTURE, intent(status="succeeded", amount_received=1)),
