@@ -6,7 +6,9 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -17,6 +19,7 @@ from .desk import Desk
 from .faults import Faults
 from .server import Server
 from .settings import Settings
+from .webhooks import Webhooks
 
 log = logging.getLogger("payments.sandbox")
 
@@ -53,23 +56,36 @@ async def serve(arguments: argparse.Namespace) -> None:
     )
     await site.start()
     log.info("serving on %s", site.name)
+    duties = [commits.failed()]
+    if arguments.webhook_url is not None:
+        webhooks = Webhooks(
+            url=arguments.webhook_url,
+            secret=arguments.webhook_secret,
+            writing=writing,
+            reading=reading,
+            commits=commits,
+            faults=faults,
+        )
+        duties.append(webhooks.run())
     try:
-        await _until_stopped(commits)
+        await _until_stopped(duties)
     finally:
         await runner.cleanup()
     await commits.close()
     connection.close()
 
 
-async def _until_stopped(commits: GroupCommit) -> None:
+async def _until_stopped(duties: list[Coroutine[Any, Any, Any]]) -> None:
+    """Wait for a signal; raise if one of the duties, which never end by themselves, has failed."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    waits = {loop.create_task(stopped.wait()), loop.create_task(commits.failed())}
+    waits = [loop.create_task(wait) for wait in (stopped.wait(), *duties)]
     done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()
 
@@ -82,6 +98,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--secret-key", required=True, help="the API key that clients must send")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="delay of each answer")
+    parser.add_argument("--webhook-url", help="where events are delivered; without it they are only listed")
+    parser.add_argument("--webhook-secret", default="whsec_sandbox", help="signs the deliveries")
     return parser.parse_args()
 
 

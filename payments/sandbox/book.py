@@ -8,17 +8,20 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from .records import Charge, Event, Intent, LoggedRequest, Refund, StoredAnswer
+from .records import Charge, Delivery, Event, Intent, LoggedRequest, Refund, StoredAnswer
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
+# Memory for pages, in KiB: the indexes of a few hundred thousand payments.
+_CACHE_KIB = 64 * 1024
 # Pages of 4 KiB kept in the write-ahead log before SQLite folds it into the file. Smaller: more random
 # writes under load; larger: a slower first read after a crash.
 _CHECKPOINT_PAGES = 4_000
 
-Record = Intent | Charge | Refund | Event
+Record = Intent | Charge | Refund
 
 _TABLES: dict[type, str] = {
     Intent: "intents",
@@ -27,6 +30,7 @@ _TABLES: dict[type, str] = {
     Event: "events",
     StoredAnswer: "answers",
     LoggedRequest: "requests",
+    Delivery: "deliveries",
 }
 _COLUMNS = {record: tuple(field.name for field in fields(record)) for record in _TABLES}
 _SELECT = {
@@ -60,6 +64,17 @@ _INTENT_CHANGES = (
 _CHARGE_CHANGES = ("amount_captured", "amount_refunded", "captured_at", "released_at")
 _UPDATE_INTENT = _update(Intent, _INTENT_CHANGES)
 _UPDATE_CHARGE = _update(Charge, _CHARGE_CHANGES)
+_KEEP_ANSWER = _INSERT[StoredAnswer].replace("INSERT", "INSERT OR REPLACE", 1)
+_values_of = {record: attrgetter(*columns) for record, columns in _COLUMNS.items()}
+
+
+def _values(record: Any) -> tuple[Any, ...]:
+    return _values_of[type(record)](record)
+
+
+def snapshot(record: Record) -> str:
+    """Return the row of `record` as JSON, the values in the order of its fields."""
+    return json.dumps(_values(record))
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -67,6 +82,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.executescript(_SCHEMA.read_text())
     return connection
@@ -154,8 +170,7 @@ class Book:
 
     def keep_answer(self, answer: StoredAnswer) -> None:
         """Store the answer to its key, in place of one that has expired."""
-        self.connection.execute("DELETE FROM answers WHERE key = ?", (answer.key,))
-        self._add(answer)
+        self.connection.execute(_KEEP_ANSWER, _values(answer))
 
     def forget_answers(self, *, before: float) -> None:
         """Drop the stored answers that are older than `before` (seconds since the epoch)."""
@@ -167,18 +182,29 @@ class Book:
         assert seq is not None  # noqa: S101  an INSERT always has one
         return seq
 
-    def log_reply(self, seq: int, *, replied_at: float) -> None:
-        """Note that the whole answer to a logged request was handed to the network."""
-        self.connection.execute("UPDATE requests SET replied_at = ? WHERE seq = ?", (replied_at, seq))
+    def unsettled_events(self, *, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return the places and ids of events that still have to be told, oldest first."""
+        sql = (
+            "SELECT seq, id FROM events WHERE seq > ? AND NOT EXISTS"
+            " (SELECT 1 FROM deliveries WHERE event_id = events.id AND settled)"
+            " ORDER BY seq LIMIT ?"
+        )
+        return self.connection.execute(sql, (after, limit)).fetchall()
+
+    def log_delivery(self, delivery: Delivery) -> None:
+        """Write down an attempt to tell about an event."""
+        self._add(delivery)
+
+    def log_replies(self, replies: Sequence[tuple[float, int]]) -> None:
+        """Note when the whole answers to logged requests, named by their place, left."""
+        self.connection.executemany("UPDATE requests SET replied_at = ? WHERE seq = ?", replies)
 
     def _index_metadata(self, intent: Intent, seq: int | None) -> None:
         rows = [(key, value, seq) for key, value in json.loads(intent.metadata).items()]
         self.connection.executemany("INSERT INTO intent_metadata VALUES (?, ?, ?)", rows)
 
     def _add(self, record: Any) -> sqlite3.Cursor:
-        kind = type(record)
-        values = [getattr(record, column) for column in _COLUMNS[kind]]
-        return self.connection.execute(_INSERT[kind], values)
+        return self.connection.execute(_INSERT[type(record)], _values(record))
 
     def _row(self, sql: str, *arguments: Any) -> Any:
         return self.connection.execute(sql, arguments).fetchone()

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from .book import Book
+from .book import Book, Record, snapshot
 from .forms import Form
 from .records import Event, new_id
-from .shapes import dump
 from .vocabulary import Operation
 
 
@@ -44,14 +42,15 @@ class Answer:
 Endpoint = Callable[[Book, Call], Answer]
 
 
-def record_event(book: Book, call: Call, *, type: str, object: str | dict[str, Any]) -> None:
-    """Write down that `type` happened to `object` (its shape, or that as JSON)."""
+def record_event(book: Book, call: Call, subject: Record, *, type: str) -> None:
+    """Write down that `type` happened to `subject`, and how it is now."""
     book.add_event(
         Event(
             id=new_id("evt"),
             type=type,
             created=call.now,
-            object=object if isinstance(object, str) else dump(object),
+            subject=subject.__class__.__name__,
+            snapshot=snapshot(subject),
             request_id=call.request_id,
             idempotency_key=call.key,
         )

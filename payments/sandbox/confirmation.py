@@ -7,7 +7,7 @@ from .calls import Answer, Call, record_event
 from .methods import AUTHENTICATION_REQUIRED, Decline, find_method
 from .parameters import boolean, text
 from .records import Charge, Intent, Status, new_id
-from .shapes import charge_shape, dump, intent_shape, payment_error
+from .shapes import dump, intent_shape, payment_error
 
 AUTHENTICATION_FAILED = Decline(
     "payment_intent_authentication_failure",
@@ -21,7 +21,7 @@ def confirm(book: Book, call: Call, intent: Intent, *, method: str) -> Answer | 
     """Try `method` on `intent`, changing `intent` in place.
 
     Returns the 402 answer of a refusal, or None: then the caller answers with the intent.
-    The caller saves the intent, before the events that `announce` writes.
+    The caller saves the intent and announces it.
     """
     behaviour = find_method(method)
     intent.payment_method = method
@@ -47,7 +47,7 @@ def authorize(book: Book, call: Call, intent: Intent, *, decline: Decline | None
     else:
         take(intent, charge, amount=intent.amount, now=call.now)
     book.add_charge(charge)
-    record_event(book, call, type="charge.succeeded", object=charge_shape(charge))
+    record_event(book, call, charge, type="charge.succeeded")
     return None
 
 
@@ -69,7 +69,7 @@ def refuse(book: Book, call: Call, intent: Intent, *, decline: Decline, charged:
         charge = _charge(call, intent, decline=decline)
         charge_id = intent.latest_charge = charge.id
         book.add_charge(charge)
-        record_event(book, call, type="charge.failed", object=charge_shape(charge))
+        record_event(book, call, charge, type="charge.failed")
     error = payment_error(decline, type=error_type, charge_id=charge_id, method=method, created=call.now)
     intent.status = Status.REQUIRES_PAYMENT_METHOD
     intent.payment_method = None
@@ -89,11 +89,9 @@ _STATUS_EVENTS = {
 }
 
 
-def announce(book: Book, call: Call, intent: Intent) -> str:
-    """Record the event of the status that `intent` has come to; return the intent as JSON."""
-    shape = dump(intent_shape(intent))
-    record_event(book, call, type=_STATUS_EVENTS[Status(intent.status)], object=shape)
-    return shape
+def announce(book: Book, call: Call, intent: Intent) -> None:
+    """Record the event of the status that `intent` has come to."""
+    record_event(book, call, intent, type=_STATUS_EVENTS[Status(intent.status)])
 
 
 def _ask_payer(call: Call, intent: Intent) -> None:

@@ -22,6 +22,7 @@ class Desk:
         self._reading = reading
         self._commits = commits
         self._in_flight: set[str] = set()
+        self._replies: list[tuple[float, int]] = []
         self._settings = settings
 
     def read(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, LoggedRequest]:
@@ -72,7 +73,13 @@ class Desk:
 
     def log_reply(self, seq: int, *, replied_at: float) -> None:
         """Note soon that a logged request got its whole answer."""
-        self._commits.note(lambda: self._writing.log_reply(seq, replied_at=replied_at))
+        if not self._replies:
+            self._commits.note(self._log_replies)
+        self._replies.append((replied_at, seq))
+
+    def _log_replies(self) -> None:
+        self._writing.log_replies(self._replies)
+        self._replies = []
 
     def receipt(self, call: Call, answer: Answer, fault: Fault | None) -> LoggedRequest:
         """Return the log's row for `call`, not replied yet."""

@@ -26,8 +26,11 @@ def expanded_names(form: Form, *, kind: str, in_list: bool = False) -> list[str]
 
 
 def expand(book: Book, shape: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return `shape` with the objects behind `names` in the place of their ids."""
-    return {**shape, **{name: _load(book, name, shape[name]) for name in names if shape[name]}}
+    """Put the objects behind `names` in the place of their ids, and return `shape`."""
+    for name in names:
+        if shape[name] is not None:
+            shape[name] = _load(book, name, shape[name])
+    return shape
 
 
 def _load(book: Book, name: str, id: str) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ class Faults:
         return None
 
     def strike_webhook(self) -> list[Fault]:
-        """Return the webhook faults that meet this delivery."""
+        """Return the faults that meet the telling of one event; there may be several."""
         return [fault for fault in self.active() if fault.kind in WEBHOOK_FAULTS and fault.strikes()]
 
     def _matches(self, fault: Fault, operation: Operation) -> bool:

@@ -12,7 +12,7 @@ from .errors import invalid, missing_resource, unexpected_state
 from .expansion import expand, expanded_names
 from .methods import find_method
 from .records import CANCELABLE, CONFIRMABLE, Charge, Intent, Status, new_id
-from .shapes import charge_shape, dump, intent_shape
+from .shapes import dump, intent_shape
 
 _DETAILS = (
     "description",
@@ -37,12 +37,11 @@ def create(book: Book, call: Call) -> Answer:
         intent.status = Status.REQUIRES_CONFIRMATION
     if not parameters.boolean(form, "confirm"):
         book.add_intent(intent)
-        shape = dump(intent_shape(intent))
-        record_event(book, call, type="payment_intent.created", object=shape)
-        return _answer(book, intent, shape, names)
+        record_event(book, call, intent, type="payment_intent.created")
+        return _answer(book, intent, names)
     if method is None:
         raise _method_missing(intent)
-    record_event(book, call, type="payment_intent.created", object=intent_shape(intent))
+    record_event(book, call, intent, type="payment_intent.created")
     return _confirm(book, call, intent, method=method, names=names, save=book.add_intent)
 
 
@@ -87,8 +86,9 @@ def capture(book: Book, call: Call) -> Answer:
         book.change_metadata(intent)
     book.change_charge(charge)
     book.change_intent(intent)
-    record_event(book, call, type="charge.captured", object=charge_shape(charge))
-    return _answer(book, intent, confirmation.announce(book, call, intent), names)
+    record_event(book, call, charge, type="charge.captured")
+    confirmation.announce(book, call, intent)
+    return _answer(book, intent, names)
 
 
 def cancel(book: Book, call: Call) -> Answer:
@@ -114,7 +114,8 @@ def cancel(book: Book, call: Call) -> Answer:
     intent.canceled_at = call.now
     intent.cancellation_reason = reason
     book.change_intent(intent)
-    return _answer(book, intent, confirmation.announce(book, call, intent), names)
+    confirmation.announce(book, call, intent)
+    return _answer(book, intent, names)
 
 
 def authenticate(book: Book, call: Call) -> Answer:
@@ -135,7 +136,8 @@ def authenticate(book: Book, call: Call) -> Answer:
         decline = find_method(intent.payment_method).decline
         confirmation.authorize(book, call, intent, decline=decline)
     book.change_intent(intent)
-    return _answer(book, intent, confirmation.announce(book, call, intent), [])
+    confirmation.announce(book, call, intent)
+    return _answer(book, intent, [])
 
 
 def load_intent(book: Book, id: str) -> Intent:
@@ -201,14 +203,13 @@ def _confirm(
 ) -> Answer:
     refused = confirmation.confirm(book, call, intent, method=method)
     save(intent)
-    shape = confirmation.announce(book, call, intent)
-    return refused or _answer(book, intent, shape, names)
+    confirmation.announce(book, call, intent)
+    return refused or _answer(book, intent, names)
 
 
-def _answer(book: Book, intent: Intent, shape: str, names: list[str]) -> Answer:
-    if names:
-        shape = dump(expand(book, json.loads(shape), names))
-    return Answer(200, shape, order_id=intent.order_id, intent_id=intent.id)
+def _answer(book: Book, intent: Intent, names: list[str]) -> Answer:
+    shape = expand(book, intent_shape(intent), names)
+    return Answer(200, dump(shape), order_id=intent.order_id, intent_id=intent.id)
 
 
 def _latest_charge(book: Book, intent: Intent) -> Charge:

@@ -12,7 +12,7 @@ from .expansion import expand, expanded_names
 from .forms import Form, items_of
 from .records import Charge, Event, Intent, Refund
 from .search import parse_query
-from .shapes import charge_shape, dump, event_text, intent_shape, refund_shape
+from .shapes import charge_shape, dump, event_shape, intent_shape, refund_shape
 
 PAGE_DEFAULT = 10
 PAGE_MAX = 100
@@ -62,7 +62,7 @@ def retrieve_event(book: Book, call: Call) -> Answer:
     event = book.event(call.subject)
     if event is None:
         raise missing_resource(kind="event", id=call.subject)
-    return Answer(200, event_text(event))
+    return Answer(200, dump(event_shape(event)))
 
 
 def list_intents(book: Book, call: Call) -> Answer:
@@ -91,9 +91,7 @@ def list_events(book: Book, call: Call) -> Answer:
         where.append(f"type IN ({', '.join('?' * len(types))})")
         arguments += types
     rows, has_more = _page(book, call.form, Event, where, arguments)
-    texts = ",".join(event_text(row) for row in rows)
-    head = dump({"object": "list", "url": _EVENTS_URL, "has_more": has_more})
-    return Answer(200, f'{head[:-1]},"data":[{texts}]}}')
+    return Answer(200, _list_text(_EVENTS_URL, [event_shape(row) for row in rows], has_more=has_more))
 
 
 def search_intents(book: Book, call: Call) -> Answer:
@@ -140,9 +138,11 @@ def _listed(book: Book, call: Call, record: type) -> Answer:
             arguments.append(value)
     rows, has_more = _page(book, call.form, record, where, arguments)
     data = [expand(book, kind.shape(row), names) for row in rows]
-    return _about(
-        Answer(200, dump({"object": "list", "url": kind.url, "has_more": has_more, "data": data})), rows
-    )
+    return _about(Answer(200, _list_text(kind.url, data, has_more=has_more)), rows)
+
+
+def _list_text(url: str, data: list[dict[str, Any]], *, has_more: bool) -> str:
+    return dump({"object": "list", "url": url, "has_more": has_more, "data": data})
 
 
 def _window(book: Book, form: Form, record: type) -> tuple[list[str], list[Any]]:

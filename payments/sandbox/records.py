@@ -3,10 +3,13 @@
 `seq` is the rowid, given by SQLite, and orders every list. JSON columns hold JSON text.
 """
 
-import secrets
+import random
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+
+# Ids need to be unique, not secret, and the system's random source costs a system call each.
+_chance = random.Random()
 
 
 class Status(StrEnum):
@@ -92,12 +95,13 @@ class Refund:
 
 @dataclass(slots=True)
 class Event:
-    """What happened, with the object as it was then."""
+    """What happened, and the row of its subject as it was then (the values in their order, as JSON)."""
 
     id: str
     type: str
     created: int
-    object: str
+    subject: str
+    snapshot: str
     request_id: str
     idempotency_key: str | None
 
@@ -136,6 +140,20 @@ class LoggedRequest:
     replied_at: float | None = None
 
 
+@dataclass(slots=True)
+class Delivery:
+    """One attempt to tell the platform about an event. `settled`: there will be no other.
+
+    `status` is None when nothing came back, or when a fault dropped the event.
+    """
+
+    event_id: str
+    attempted_at: float
+    status: int | None
+    fault: str | None
+    settled: bool
+
+
 def new_id(prefix: str) -> str:
     """Return a fresh id. Ids begin with the time, so that each index grows at its end."""
-    return f"{prefix}_{time.time_ns() // 1_000:014x}{secrets.token_hex(5)}"
+    return f"{prefix}_{time.time_ns() // 1_000:014x}{_chance.getrandbits(40):010x}"

@@ -1,7 +1,5 @@
 """Refunds: never more than was captured, whoever asks at the same moment."""
 
-import json
-
 from . import parameters
 from .book import Book
 from .calls import Answer, Call, record_event
@@ -9,7 +7,7 @@ from .errors import ApiError, invalid, missing_resource
 from .expansion import expand, expanded_names
 from .intents import load_intent
 from .records import Charge, Refund, new_id
-from .shapes import charge_shape, dump, refund_shape
+from .shapes import dump, refund_shape
 
 _REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
@@ -39,12 +37,10 @@ def create(book: Book, call: Call) -> Answer:
     )
     book.add_refund(refund)
     book.change_charge(charge)
-    shape = dump(refund_shape(refund))
-    record_event(book, call, type="refund.created", object=shape)
-    record_event(book, call, type="charge.refunded", object=charge_shape(charge))
-    if names:
-        shape = dump(expand(book, json.loads(shape), names))
-    return Answer(200, shape, order_id=refund.order_id, intent_id=refund.intent_id)
+    record_event(book, call, refund, type="refund.created")
+    record_event(book, call, charge, type="charge.refunded")
+    shape = expand(book, refund_shape(refund), names)
+    return Answer(200, dump(shape), order_id=refund.order_id, intent_id=refund.intent_id)
 
 
 def _refundable_charge(book: Book, call: Call) -> Charge:

@@ -78,10 +78,21 @@ CREATE TABLE IF NOT EXISTS events (
     id TEXT NOT NULL UNIQUE,
     type TEXT NOT NULL,
     created INTEGER NOT NULL,
-    object TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    snapshot TEXT NOT NULL,
     request_id TEXT NOT NULL,
     idempotency_key TEXT
 );
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    seq INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL REFERENCES events (id),
+    attempted_at REAL NOT NULL,
+    status INTEGER,
+    fault TEXT,
+    settled INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event_id);
 
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY,

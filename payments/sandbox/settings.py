@@ -10,5 +10,3 @@ class Settings:
     secret_key: str
     latency_ms: float = 0.0
     key_retention_s: float = 24 * 3600.0
-    webhook_url: str | None = None
-    webhook_secret: str = ""

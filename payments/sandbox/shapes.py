@@ -28,9 +28,13 @@ _BILLING = {
 }
 
 
+# Made once: `json.dumps` with any option makes a new one for each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
+
 def dump(shape: Any) -> str:
     """Encode `shape` as compact JSON."""
-    return json.dumps(shape, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(shape)
 
 
 def intent_shape(intent: Intent) -> dict[str, Any]:
@@ -157,21 +161,19 @@ def refund_shape(refund: Refund) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def event_text(event: Event, *, pending_webhooks: int = 0) -> str:
-    """Return the Event object as JSON; the object in it is kept as it was written down."""
-    head = dump(
-        {
-            "id": event.id,
-            "object": "event",
-            "api_version": API_VERSION,
-            "created": event.created,
-            "livemode": False,
-            "pending_webhooks": pending_webhooks,
-            "request": {"id": event.request_id, "idempotency_key": event.idempotency_key},
-            "type": event.type,
-        }
-    )
-    return f'{head[:-1]},"data":{{"object":{event.object}}}}}'
+def event_shape(event: Event, *, pending_webhooks: int = 0) -> dict[str, Any]:
+    """Return the Event object, around its subject as it was then."""
+    return {
+        "id": event.id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": event.created,
+        "data": {"object": _subject_then(event)},
+        "livemode": False,
+        "pending_webhooks": pending_webhooks,
+        "request": {"id": event.request_id, "idempotency_key": event.idempotency_key},
+        "type": event.type,
+    }
 
 
 def method_shape(token: str, *, created: int) -> dict[str, Any]:
@@ -219,6 +221,17 @@ def payment_error(
         "payment_method": method_shape(method, created=created),
         "type": type,
     }
+
+
+def _subject_then(event: Event) -> dict[str, Any]:
+    values = json.loads(event.snapshot)
+    match event.subject:
+        case "Intent":
+            return intent_shape(Intent(*values))
+        case "Charge":
+            return charge_shape(Charge(*values))
+        case _:
+            return refund_shape(Refund(*values))
 
 
 def _outcome(charge: Charge) -> dict[str, Any]:

@@ -34,4 +34,5 @@ class FaultKind(StrEnum):
     WEBHOOK_DROP = "webhook_drop"
 
 
+# These meet deliveries, the others meet requests.
 WEBHOOK_FAULTS = frozenset(kind for kind in FaultKind if kind.startswith("webhook_"))
