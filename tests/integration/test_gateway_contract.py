@@ -49,7 +49,7 @@ def stripe(sandbox):
         url=sandbox.url,
         secret_key=sandbox.secret_key,
         return_url="https://shop.example/back",
-        read_timeout_s=2,
+        read_timeout_s=1,
     )
 
 
