@@ -31,15 +31,18 @@ class WrongServerError(Exception):
 
 
 class Probe:
-    """Asks over a connection of its own, and tells `(timeline, position, seen_at)` of each answer.
+    """Asks over a connection of its own; calls `see(timeline, position, seen_at)`, or `lose()`.
 
-    `seen_at` is the monotonic time before the question. A failure tells nothing and never ends the thread.
+    `seen_at` is the monotonic time before the question. No failure ends the thread.
     """
 
-    def __init__(self, *, alias: str, question: str, tell: Callable[[int, int, float], None]) -> None:
+    def __init__(
+        self, *, alias: str, question: str, see: Callable[[int, int, float], None], lose: Callable[[], None]
+    ) -> None:
         self._alias = alias
         self._question = question
-        self._tell = tell
+        self._see = see
+        self._lose = lose
         self._connection: psycopg.Connection[Any] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{alias}", daemon=True)
@@ -54,7 +57,7 @@ class Probe:
         self._thread.join(timeout=_CONNECT_TIMEOUT_S + INTERVAL_S)
 
     def run_once(self) -> None:
-        """Ask once, and tell the answer if there is one."""
+        """Ask once, and tell what came of it."""
         seen_at = time.monotonic()
         try:
             timeline, position = self._ask()
@@ -63,8 +66,9 @@ class Probe:
                 "A database server did not answer.", extra={"server": self._alias, "error": repr(error)}
             )
             self._disconnect()
+            self._lose()
         else:
-            self._tell(timeline, position, seen_at)
+            self._see(timeline, position, seen_at)
         self.tried_once.set()
 
     def _run(self) -> None:

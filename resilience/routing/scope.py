@@ -1,10 +1,12 @@
 """Who may read the replica: code inside `replica_reads`, and nobody else."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import InterfaceError, OperationalError, connections
 from psycopg.errors import QueryCanceled
@@ -48,7 +50,7 @@ class ReadScope:
             # It died since it was last seen, or its pool is full: nothing was read yet.
             watcher.leave_replica_out()
             return False
-        return True
+        return self.token is None or _was_connected_by(state.seen_at)
 
     def _note_failure(self, execute: Callable[..., Any], *query: Any) -> Any:
         """Wrap each query on the replica (Django's `execute_wrapper`)."""
@@ -60,8 +62,13 @@ class ReadScope:
             if not isinstance(error.__cause__, QueryCanceled):
                 self.replica_failed = True
                 watcher.leave_replica_out()
+                # Django keeps a dead connection until the request ends; workers have no requests.
+                connections[REPLICA].close_if_unusable_or_obsolete()
             raise
 
+
+# When each connection to the replica was first met here.
+_met_at: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 # None: nobody allowed the replica, so everything reads the primary.
 _current: ContextVar[ReadScope | None] = ContextVar("read_scope", default=None)
@@ -102,6 +109,15 @@ def database_for_writes() -> str:
     if scope is not None:
         scope.note_write()
     return PRIMARY
+
+
+def _was_connected_by(seen_at: float) -> bool:
+    """Tell whether this thread's connection to the replica is older than the last sight of it.
+
+    A crash ends every connection and may set replay back by a moment. So what was seen holds for a
+    connection that lived then and lives still; a newer one waits for the next sight.
+    """
+    return _met_at.setdefault(connections[REPLICA].connection, time.monotonic()) <= seen_at
 
 
 @contextmanager

@@ -45,8 +45,12 @@ class Watcher:
         self._milestone: PrimaryState | None = None
         self._starting = threading.Lock()
         self._started = False
-        self._primary_probe = Probe(alias=PRIMARY, question=_ASK_PRIMARY, tell=self.see_primary)
-        self._replica_probe = Probe(alias=REPLICA, question=_ASK_REPLICA, tell=self.see_replica)
+        self._primary_probe = Probe(
+            alias=PRIMARY, question=_ASK_PRIMARY, see=self.see_primary, lose=self._bear_with_primary
+        )
+        self._replica_probe = Probe(
+            alias=REPLICA, question=_ASK_REPLICA, see=self.see_replica, lose=self.leave_replica_out
+        )
 
     def start(self) -> None:
         """Start watching, unless it has started."""
@@ -90,6 +94,9 @@ class Watcher:
         self._milestone = states.next_milestone(self._milestone, primary=primary, replayed=position)
         lag_s = states.lag_s(self._milestone, primary=primary, replayed=position)
         self._replica = ReplicaState(timeline=timeline, position=position, seen_at=seen_at, lag_s=lag_s)
+
+    def _bear_with_primary(self) -> None:
+        """Let its state grow old: PostgreSQL restarts in 0.3 s, and one miss must not empty the fleet."""
 
     def _is_fresh(self, state: PrimaryState | ReplicaState) -> bool:
         return self._monotonic() - state.seen_at <= STATE_AGE_S_MAX

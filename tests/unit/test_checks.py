@@ -1,0 +1,162 @@
+import sys
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.checks import CheckMessage, run_checks
+from django.db import OperationalError, connections
+
+from resilience.checks import broker, caches, production
+from resilience.checks.databases import check_connections, check_servers
+
+
+def _ids(problems: Sequence[CheckMessage]) -> list[str | None]:
+    return [problem.id for problem in problems]
+
+
+def test_this_installation_passes():
+    ours = [problem for problem in run_checks() if str(problem.id).startswith("holdfast.")]
+
+    assert ours == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "id"),
+    [
+        ("CELERY_TASK_ACKS_LATE", False, "holdfast.E001"),
+        ("CELERY_TASK_REJECT_ON_WORKER_LOST", False, "holdfast.E002"),
+        ("CELERY_TASK_SERIALIZER", "pickle", "holdfast.E003"),
+        ("CELERY_ACCEPT_CONTENT", ["json", "pickle"], "holdfast.E003"),
+        ("CELERY_WORKER_PREFETCH_MULTIPLIER", 4, "holdfast.E004"),
+        ("CELERY_TASK_TIME_LIMIT", None, "holdfast.E005"),
+        ("CELERY_TASK_TIME_LIMIT", 60, "holdfast.E005"),
+        ("CELERY_TASK_IGNORE_RESULT", False, "holdfast.E007"),
+        ("CELERY_RESULT_BACKEND", "redis://", "holdfast.E007"),
+    ],
+)
+def test_a_celery_setting_that_loses_messages_is_refused(monkeypatch, name, value, id):
+    monkeypatch.setattr(settings, name, value, raising=False)
+
+    assert _ids(broker.check_broker(None)) == [id]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "id"),
+    [
+        ("visibility_timeout", None, "holdfast.E005"),
+        ("visibility_timeout", float("inf"), "holdfast.E005"),
+        ("visibility_timeout", 50, "holdfast.E005"),
+        ("socket_timeout", None, "holdfast.E008"),
+        ("socket_connect_timeout", 0, "holdfast.E008"),
+    ],
+)
+def test_a_broker_without_limits_is_refused(monkeypatch, option, value, id):
+    monkeypatch.setitem(settings.CELERY_BROKER_TRANSPORT_OPTIONS, option, value)
+
+    assert _ids(broker.check_broker(None)) == [id]
+
+
+@pytest.mark.parametrize("package", ["celery", "kombu"])
+def test_a_version_that_stops_consuming_is_refused(monkeypatch, package):
+    monkeypatch.setattr(broker, "version", lambda asked: "5.6.3" if asked == package else "5.10.0rc1")
+
+    assert _ids(broker.check_broker(None)) == ["holdfast.E006"]
+
+
+@pytest.mark.parametrize("timeout", ["SOCKET_TIMEOUT", "SOCKET_CONNECT_TIMEOUT"])
+def test_a_redis_cache_without_timeouts_is_refused(monkeypatch, timeout):
+    monkeypatch.delitem(settings.CACHES["default"]["OPTIONS"], timeout)
+
+    assert _ids(caches.check_caches(None)) == ["holdfast.E010"]
+
+
+def test_a_connection_without_a_limit_is_refused(monkeypatch):
+    monkeypatch.delitem(settings.DATABASES["default"]["OPTIONS"], "connect_timeout")
+
+    assert _ids(check_connections(None)) == ["holdfast.E020"]
+
+
+def test_a_pool_beside_kept_connections_is_refused(monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["replica"]["OPTIONS"], "pool", {"max_size": 4})
+
+    monkeypatch.setitem(settings.DATABASES["replica"], "CONN_MAX_AGE", None)
+    both = check_connections(None)
+    monkeypatch.setitem(settings.DATABASES["replica"], "CONN_MAX_AGE", 0)
+    pool_only = check_connections(None)
+
+    assert _ids(both) == ["holdfast.E021"]
+    assert pool_only == []
+
+
+@pytest.mark.parametrize("program", ["/venv/bin/celery", "/venv/site-packages/celery/__main__.py"])
+def test_a_pool_in_a_celery_worker_is_refused(monkeypatch, program):
+    monkeypatch.setattr(sys, "argv", [program, "-A", "config", "worker"])
+    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"], "pool", {"max_size": 4})
+    monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", 0)
+
+    assert _ids(check_connections(None)) == ["holdfast.E022"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "id"),
+    [
+        ("SECRET_KEY", "insecure-development-key-of-holdfast", "holdfast.E030"),
+        ("CRASHPOINTS", True, "holdfast.E031"),
+    ],
+)
+def test_what_a_working_copy_may_have_is_refused_in_production_only(monkeypatch, name, value, id):
+    monkeypatch.setattr(settings, "SECRET_KEY", "k" * 50)
+    monkeypatch.setattr(settings, "CRASHPOINTS", False)
+    monkeypatch.setattr(settings, name, value)
+
+    monkeypatch.setattr(settings, "PRODUCTION", False)
+    assert production.check_production(None) == []
+    monkeypatch.setattr(settings, "PRODUCTION", True)
+    assert _ids(production.check_production(None)) == [id]
+
+
+@pytest.mark.django_db(databases=["default", "replica"], transaction=True)
+class TestServers:
+    def test_the_throw_away_servers_of_the_tests_are_refused_for_their_fsync_alone(self):
+        problems = check_servers(None, databases=["default", "replica"])
+
+        assert [(problem.id, problem.msg) for problem in problems] == [
+            ("holdfast.E024", "The database 'default' runs with fsync = off."),
+            ("holdfast.E024", "The database 'replica' runs with fsync = off."),
+        ]
+
+    def test_nothing_is_asked_unless_databases_are_named(self):
+        assert check_servers(None, databases=None) == []
+
+    @pytest.mark.parametrize(
+        ("name", "value", "id"),
+        [
+            ("statement_timeout", "0", "holdfast.E024"),
+            ("lock_timeout", "0", "holdfast.E024"),
+            ("idle_in_transaction_session_timeout", "0", "holdfast.E024"),
+            ("synchronous_commit", "off", "holdfast.E024"),
+            ("TimeZone", "Europe/Berlin", "holdfast.E025"),
+        ],
+    )
+    def test_a_role_without_limits_or_durability_is_refused(self, pg, name, value, id):
+        # In one database only: the role's own settings stay as they are.
+        role = f"ALTER ROLE CURRENT_USER IN DATABASE {settings.DATABASES['default']['NAME']}"
+        with psycopg.connect(pg.primary, autocommit=True) as connection:
+            connection.execute(f"{role} SET {name} TO '{value}'")
+            connections["default"].close()
+            try:
+                problems = check_servers(None, databases=["default"])
+            finally:
+                connection.execute(f"{role} RESET {name}")
+                connections["default"].close()
+
+        assert {problem.id for problem in problems if name in problem.msg or value in problem.msg} == {id}
+
+    def test_a_server_that_does_not_answer_is_named(self, monkeypatch):
+        def refuse() -> None:
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr(connections["replica"], "cursor", refuse)
+
+        assert _ids(check_servers(None, databases=["replica"])) == ["holdfast.E023"]

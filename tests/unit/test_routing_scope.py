@@ -1,0 +1,184 @@
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connections
+from psycopg.errors import QueryCanceled, SerializationFailure
+
+from resilience.routing import (
+    CausalityToken,
+    ReplicaState,
+    database_for_reads,
+    primary_only,
+    replica_reads,
+    watcher,
+)
+from resilience.routing.router import ReplicaRouter
+
+_POSITION = 100
+_router = ReplicaRouter()
+
+
+class _Connection:
+    """Stands for an open psycopg connection."""
+
+
+def _see_replica(monkeypatch: pytest.MonkeyPatch, *, seen_at: float) -> None:
+    state = ReplicaState(timeline=1, position=_POSITION, seen_at=seen_at)
+    monkeypatch.setattr(watcher, "replica_state", lambda: state)
+
+
+@pytest.fixture(autouse=True)
+def replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that answers, at `_POSITION`."""
+    _see_replica(monkeypatch, seen_at=time.monotonic() + 60)
+    monkeypatch.setattr(connections["replica"], "ensure_connection", lambda: None)
+    monkeypatch.setattr(connections["replica"], "connection", _Connection())
+
+
+@pytest.fixture
+def left_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr(watcher, "leave_replica_out", lambda: calls.append("left out"))
+    return calls
+
+
+def _token(position: int) -> CausalityToken:
+    return CausalityToken(timeline=1, position=position)
+
+
+def test_outside_a_scope_everything_reads_the_primary():
+    assert database_for_reads() == "default"
+
+
+def test_a_scope_reads_the_replica_that_has_replayed_its_token():
+    with replica_reads():
+        assert database_for_reads() == "replica"
+    with replica_reads(token=_token(_POSITION)):
+        assert database_for_reads() == "replica"
+    with replica_reads(token=_token(_POSITION + 1)):
+        assert database_for_reads() == "default"
+    assert database_for_reads() == "default"
+
+
+def test_a_connection_newer_than_the_last_sight_does_not_vouch_for_a_token(monkeypatch: pytest.MonkeyPatch):
+    _see_replica(monkeypatch, seen_at=time.monotonic() - 0.1)
+
+    with replica_reads(token=_token(_POSITION)):
+        fresh = database_for_reads()
+    with replica_reads():
+        without_token = database_for_reads()
+    _see_replica(monkeypatch, seen_at=time.monotonic())
+    with replica_reads(token=_token(_POSITION)):
+        seen_again = database_for_reads()
+
+    assert (fresh, without_token, seen_again) == ("default", "replica", "replica")
+
+
+def test_a_scope_reads_the_primary_while_no_replica_is_known(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(watcher, "replica_state", lambda: None)
+
+    with replica_reads():
+        assert database_for_reads() == "default"
+
+
+def test_a_scope_stays_with_its_first_choice(monkeypatch: pytest.MonkeyPatch):
+    with replica_reads():
+        database_for_reads()
+        monkeypatch.setattr(watcher, "replica_state", lambda: None)
+        assert database_for_reads() == "replica"
+
+
+def test_a_replica_that_refuses_connections_is_left_out(monkeypatch: pytest.MonkeyPatch, left_out: list[str]):
+    def refuse() -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connections["replica"], "ensure_connection", refuse)
+
+    with replica_reads() as scope:
+        assert database_for_reads() == "default"
+
+    assert left_out == ["left out"]
+    assert not scope.replica_failed
+
+
+def test_a_write_keeps_the_scope_and_those_around_it_on_the_primary():
+    with replica_reads():
+        with replica_reads():
+            assert _router.db_for_write(User) == "default"
+            assert database_for_reads() == "default"
+        assert database_for_reads() == "default"
+
+
+def test_primary_only_wins_over_a_scope_inside_and_ends_with_its_block():
+    with replica_reads():
+        with primary_only(), replica_reads():
+            assert database_for_reads() == "default"
+        assert database_for_reads() == "replica"
+
+
+def test_a_read_inside_atomic_stays_in_the_transaction(monkeypatch: pytest.MonkeyPatch):
+    with replica_reads():
+        monkeypatch.setattr(connections["default"], "in_atomic_block", True)
+        assert database_for_reads() == "default"
+        monkeypatch.setattr(connections["default"], "in_atomic_block", False)
+        assert database_for_reads() == "replica"
+
+
+def test_accounts_and_sessions_are_read_on_the_primary():
+    with replica_reads():
+        assert _router.db_for_read(User) == "default"
+
+
+def test_only_the_primary_is_migrated():
+    assert _router.allow_migrate("default", "orders") is True
+    assert _router.allow_migrate("replica", "orders") is False
+
+
+@pytest.mark.parametrize(("cause", "failed"), [(SerializationFailure, True), (QueryCanceled, False)])
+def test_a_recovery_conflict_blames_the_replica_and_a_slow_query_does_not(
+    cause: type[Exception], failed: bool, left_out: list[str]
+):
+    def execute(*query: object) -> None:
+        raise OperationalError from cause()
+
+    with replica_reads() as scope, pytest.raises(OperationalError):
+        connections["replica"].execute_wrappers[0](execute, "SELECT 1", None, False, {})
+
+    assert scope.replica_failed is failed
+    assert len(left_out) == failed
+    assert connections["replica"].execute_wrappers == []
+
+
+def test_threads_do_not_see_each_others_scopes():
+    threads = 8
+    together = threading.Barrier(threads)
+
+    def read(number: int) -> str:
+        together.wait(timeout=10)
+        if number % 2:
+            return database_for_reads()
+        connections["replica"].ensure_connection = lambda: None
+        with replica_reads():
+            together_inside.wait(timeout=10)
+            return database_for_reads()
+
+    together_inside = threading.Barrier(threads // 2)
+    with replica_reads(), ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(read, range(threads)))
+
+    assert found == ["replica", "default"] * (threads // 2)
+
+
+def test_a_forked_child_forgets_what_its_parent_saw():
+    before = watcher._watcher
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if watcher._watcher is not before and not watcher._watcher._started else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert watcher._watcher is before
