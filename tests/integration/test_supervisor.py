@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -16,8 +15,7 @@ from config.stack.logs import LOG_BYTES_MAX
 from config.stack.part import Part
 from config.stack.supervisor import Supervisor
 from tests.harness import FOLDER
-
-LIMIT_S = 10
+from tests.processes import is_alive, wait_until
 
 
 @pytest.fixture
@@ -42,22 +40,6 @@ def shell(directory: Path, name: str, script: str, **settings: object) -> Part:
     return Part(name=name, command=("bash", "-c", script), directory=directory, **settings)
 
 
-def wait_until(condition: Callable[[], bool], *, supervisor: Supervisor) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        supervisor.tick()
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 def test_a_killed_part_is_started_again_and_counted(
     supervisor: Supervisor, tmp_path: Path, reports: list[str]
 ) -> None:
@@ -65,7 +47,7 @@ def test_a_killed_part_is_started_again_and_counted(
     (before,) = supervisor.pids()["sleeper"]
 
     os.kill(before, signal.SIGKILL)
-    wait_until(lambda: supervisor.pids()["sleeper"] not in ([], [before]), supervisor=supervisor)
+    wait_until(lambda: supervisor.pids()["sleeper"] not in ([], [before]), meanwhile=supervisor.tick)
 
     assert supervisor.restarts == {"sleeper": 1}
     assert [report.split(";")[0] for report in reports] == ["sleeper ended with code -9"]
@@ -77,18 +59,18 @@ def test_a_part_is_prepared_before_every_start(supervisor: Supervisor, tmp_path:
     supervisor.start(part)
 
     os.kill(supervisor.pids()["sleeper"][0], signal.SIGKILL)
-    wait_until(lambda: supervisor.restarts["sleeper"] == 1, supervisor=supervisor)
+    wait_until(lambda: supervisor.restarts["sleeper"] == 1, meanwhile=supervisor.tick)
 
     assert prepared == [1, 1]
 
 
 def test_what_a_killed_part_forked_does_not_outlive_it(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(shell(tmp_path, "parent", "sleep 60 & wait"))
-    wait_until(lambda: len(supervisor.pids()["parent"]) == 2, supervisor=supervisor)
+    wait_until(lambda: len(supervisor.pids()["parent"]) == 2, meanwhile=supervisor.tick)
     parent, forked = supervisor.pids()["parent"]
 
     os.kill(parent, signal.SIGKILL)
-    wait_until(lambda: supervisor.restarts["parent"] == 1, supervisor=supervisor)
+    wait_until(lambda: supervisor.restarts["parent"] == 1, meanwhile=supervisor.tick)
 
     assert not is_alive(forked)
 
@@ -152,10 +134,7 @@ sys.stdin.read()
         child = int(running.stdout.readline())
         running.kill()
 
-    deadline = time.monotonic() + LIMIT_S
-    while is_alive(child):
-        assert time.monotonic() < deadline, "the child outlived its supervisor"
-        time.sleep(0.01)
+    wait_until(lambda: not is_alive(child))
 
 
 def test_a_log_that_is_too_long_is_cut_and_kept_once(supervisor: Supervisor, tmp_path: Path) -> None:
