@@ -1,0 +1,112 @@
+"""A status moves along its edge table, and the database knows the same states."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pytest
+from django.db import connection
+
+from orders.states import EDGES as ORDER_EDGES
+from orders.states import OrderStatus
+from payments.states import EDGES as PAYMENT_EDGES
+from payments.states import TERMINAL as PAYMENT_TERMINAL
+from payments.states import PaymentStatus
+from resilience.saga.states import ACTIVE as SAGA_ACTIVE
+from resilience.saga.states import EDGES as SAGA_EDGES
+from resilience.saga.states import TERMINAL as SAGA_TERMINAL
+from resilience.saga.states import SagaStatus
+from tests.architecture.tree import ROOT
+
+
+@dataclass(frozen=True)
+class Table:
+    """A status, and where the database repeats it."""
+
+    states: type[StrEnum]
+    edges: dict
+    first: StrEnum
+    terminal: frozenset
+    constraint: str
+
+
+TABLES = [
+    Table(
+        OrderStatus,
+        ORDER_EDGES,
+        OrderStatus.PENDING,
+        frozenset({OrderStatus.CANCELLED}),
+        "an_order_status_is_known",
+    ),
+    Table(PaymentStatus, PAYMENT_EDGES, PaymentStatus.PENDING, PAYMENT_TERMINAL, "a_payment_status_is_known"),
+    Table(SagaStatus, SAGA_EDGES, SagaStatus.RUNNING, SAGA_TERMINAL, "a_saga_status_is_known"),
+]
+each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.states.__name__)
+
+
+def _unreachable(edges: dict, first: StrEnum) -> set:
+    reached, frontier = {first}, {first}
+    while frontier:
+        frontier = {target for state in frontier for target in edges[state]} - reached
+        reached |= frontier
+    return set(edges) - reached
+
+
+@each_table
+def test_every_state_has_its_row_and_leads_to_states_only(table: Table):
+    assert set(table.edges) == set(table.states)
+    assert frozenset().union(*table.edges.values()) <= set(table.states)
+    assert not [state for state, targets in table.edges.items() if state in targets]
+
+
+@each_table
+def test_a_state_is_terminal_exactly_when_it_has_no_exit(table: Table):
+    assert {state for state, targets in table.edges.items() if not targets} == table.terminal
+
+
+@each_table
+def test_every_state_is_reachable(table: Table):
+    assert _unreachable(table.edges, table.first) == set()
+
+
+@each_table
+@pytest.mark.django_db
+def test_the_database_knows_exactly_these_states(table: Table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [table.constraint]
+        )
+        ((definition,),) = cursor.fetchall()
+
+    assert set(re.findall(r"'(\w+)'", definition)) == {state.value for state in table.states}
+
+
+def test_a_saga_is_active_terminal_or_parked():
+    assert {*SAGA_ACTIVE, *SAGA_TERMINAL, SagaStatus.PARKED} == set(SagaStatus)
+    assert not SAGA_ACTIVE & SAGA_TERMINAL
+
+
+def test_orders_move_in_sql_exactly_along_their_edges():
+    statements = re.findall(
+        r"UPDATE orders_order\b.*?SET status = '(\w+)'.*?\bstatus (?:IN \(([^)]*)\)|= ('\w+'))",
+        (ROOT / "orders" / "store.py").read_text(),
+        re.DOTALL,
+    )
+
+    moves = {target: set(re.findall(r"'(\w+)'", many or one)) for target, many, one in statements}
+
+    assert moves == {
+        target.value: {state.value for state, targets in ORDER_EDGES.items() if target in targets}
+        for target in OrderStatus
+        if target is not OrderStatus.PENDING
+    }
+
+
+def test_the_rule_sees_a_state_that_nobody_reaches():
+    edges = {
+        SagaStatus.RUNNING: {SagaStatus.COMPLETED},
+        SagaStatus.COMPLETED: set(),
+        SagaStatus.PARKED: set(),
+    }
+
+    assert _unreachable(edges, SagaStatus.RUNNING) == {SagaStatus.PARKED}
