@@ -53,8 +53,13 @@ def daemon_parts(*, folder: Path, environment: Mapping[str, str]) -> list[Part]:
     ]
 
 
-def demo_part(*, folder: Path, environment: Mapping[str, str]) -> Part:
-    return Part(name="demo", command=_manage("demo_traffic"), directory=folder, environment=environment)
+def demo_part(*, folder: Path, url: str, api_key: str, environment: Mapping[str, str]) -> Part:
+    return Part(
+        name="demo",
+        command=_manage("demo_traffic", "--url", url, "--api-key", api_key),
+        directory=folder,
+        environment=environment,
+    )
 
 
 def _worker(*, folder: Path, copy: int, environment: Mapping[str, str]) -> Part:
@@ -73,8 +78,8 @@ def _worker(*, folder: Path, copy: int, environment: Mapping[str, str]) -> Part:
     )  # fmt: skip
 
 
-def _manage(command: str) -> tuple[str, ...]:
-    return _python("manage.py", command)
+def _manage(*command: str) -> tuple[str, ...]:
+    return _python("manage.py", *command)
 
 
 def _python(*arguments: str) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class _Run:
     def keep_running(self, stack: Stack) -> None:
         """Tick until a stop is requested, which raises StopRequestedError."""
         status = StatusReader(url=stack.addresses.replica)
-        processes: Mapping[str, list[int]] = {}
+        processes = self._tell_tools(stack, told={})
         state_at = logs_at = time.monotonic()
         while True:
             self.interruption.check()
@@ -160,10 +160,14 @@ class _Run:
             *platform.worker_parts(folder=self.folder, count=self.options.workers, environment=environment),
             *platform.daemon_parts(folder=self.folder, environment=environment),
         )
-        # Before the demo traffic, which finds the stack as any tool does.
-        self._tell_tools(stack, told={})
         if self.options.demo:
-            self.supervisor.start(platform.demo_part(folder=self.folder, environment=environment))
+            demo = platform.demo_part(
+                folder=self.folder,
+                url=stack.web_url,
+                api_key=stack.credentials.api_key,
+                environment=environment,
+            )
+            self.supervisor.start(demo)
 
     def _tell_tools(self, stack: Stack, *, told: Mapping[str, list[int]]) -> Mapping[str, list[int]]:
         """Write stack.json unless its process ids are those `told` before; return them."""
