@@ -12,9 +12,5 @@ if __name__ == "__main__":
     from resilience.events import subscribe
     from tests.events_kit import apply_effects, subscription
 
-    subscribe(
-        subscription(
-            "exactly-once", lambda events: apply_effects(events, process_id=os.getpid()), batch_size=20
-        )
-    )
+    subscribe(subscription("exactly-once", lambda events: apply_effects(events, process_id=os.getpid())))
     call_command("subscribe", "exactly-once")
