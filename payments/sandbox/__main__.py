@@ -45,7 +45,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     writing = Book(connection)
     writing.forget_answers(before=time.time() - settings.key_retention_s)
     commits = GroupCommit(connection)
-    faults = Faults(seed=arguments.seed)
+    faults = Faults(seed=arguments.seed, delivers_webhooks=arguments.webhook_url is not None)
     desk = Desk(writing=writing, reading=reading, commits=commits, settings=settings)
     control = Control(desk=desk, reading=reading, faults=faults, settings=settings)
     server = Server(desk=desk, faults=faults, control=control, settings=settings)
@@ -55,7 +55,8 @@ async def serve(arguments: argparse.Namespace) -> None:
         runner, arguments.host, arguments.port, backlog=_BACKLOG, shutdown_timeout=_STOP_WAIT_S
     )
     await site.start()
-    log.info("serving on %s", site.name)
+    host, port = runner.addresses[0][:2]
+    log.info("serving on http://%s:%s", host, port)
     duties = [commits.failed()]
     if arguments.webhook_url is not None:
         webhooks = Webhooks(
@@ -93,7 +94,7 @@ async def _until_stopped(duties: list[Coroutine[Any, Any, Any]]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m payments.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one and logs it")
     parser.add_argument("--book", type=Path, required=True, help="SQLite file, made if it is not there")
     parser.add_argument("--secret-key", required=True, help="the API key that clients must send")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")

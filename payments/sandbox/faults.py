@@ -70,8 +70,11 @@ class Fault:
 class Faults:
     """The faults that are set now. They are gone when the process ends."""
 
-    def __init__(self, *, seed: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, seed: int, delivers_webhooks: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._seed = seed
+        self._delivers_webhooks = delivers_webhooks
         self._clock = clock
         self._set: list[Fault] = []
         self._count = 0
@@ -135,6 +138,8 @@ class Faults:
 
     def _parse(self, body: dict[str, Any]) -> Fault:
         kind = _member(FaultKind, body.get("fault"), param="fault")
+        if kind in WEBHOOK_FAULTS and not self._delivers_webhooks:
+            raise invalid("This sandbox delivers no webhooks: it was started without --webhook-url.")
         operation = body.get("operation")
         for_s = _number(body, "for_s", least=0.001, most=86_400)
         if kind == FaultKind.DOWN and for_s is None:

@@ -20,15 +20,21 @@ _HTML = (
 )
 
 
-async def send(request: web.BaseRequest, call: Call, answer: Answer) -> tuple[web.Response, float]:
-    """Send the whole answer; return it and the time at which it was handed to the network."""
+async def send(request: web.BaseRequest, call: Call, answer: Answer) -> tuple[web.Response, float | None]:
+    """Send the whole answer; return it and the time at which it was handed to the network.
+
+    The time is None if the client had gone by then.
+    """
     response = web.Response(
         body=answer.body.encode(),
         status=answer.status,
         headers=_headers(call, request.headers, answer),
     )
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return response, None
     return response, time.time()
 
 
