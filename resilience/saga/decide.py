@@ -106,13 +106,17 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
             return Compensate(position.cursor, reason)
         case Failed():
             return _decide_failed(position, outcome, now=now, random=random)
-        case InDoubt():
-            return _later(position, position.step.retry, now=now, random=random, spends_attempt=False)
+        case InDoubt(_, retry_after_s):
+            return _later(
+                position,
+                position.step.retry,
+                now=now,
+                random=random,
+                spends_attempt=False,
+                at_least_s=retry_after_s or 0.0,
+            )
         case Waiting(_, until):
-            if position.abort_requested and not position.is_past_pivot:
-                return Compensate(position.cursor, ABORTED)
-            retry = _later(position, WAITING_POLL, now=now, random=random, spends_attempt=False)
-            return RetryAt(max(now, min(retry.at, until)), retry.delay_s, retry.spends_attempt)
+            return _decide_waiting(position, until, now=now, random=random)
         case Crashed(error):
             return _decide_crashed(position, error, now=now, random=random)
 
@@ -137,6 +141,16 @@ def _decide_failed(position: Position, failed: Failed, *, now: datetime, random:
     return retry
 
 
+def _decide_waiting(position: Position, until: datetime, *, now: datetime, random: Random) -> Decision:
+    if position.abort_requested and not position.is_past_pivot:
+        return Compensate(position.cursor, ABORTED)
+    poll = _later(position, WAITING_POLL, now=now, random=random, spends_attempt=False)
+    # A step that goes on waiting past its own limit is polled as before, not without pause.
+    if now < until < poll.at:
+        return RetryAt(until, (until - now).total_seconds(), spends_attempt=False)
+    return poll
+
+
 def _decide_undo(position: Position, outcome: Outcome, *, now: datetime, random: Random) -> Decision:
     match outcome:
         case Done():
@@ -156,7 +170,16 @@ def _decide_undo(position: Position, outcome: Outcome, *, now: datetime, random:
                 spends_attempt=spends_attempt,
                 at_least_s=retry_after_s or 0.0,
             )
-        case InDoubt() | Waiting():
+        case InDoubt(_, retry_after_s):
+            return _later(
+                position,
+                UNDO_RETRY,
+                now=now,
+                random=random,
+                spends_attempt=False,
+                at_least_s=retry_after_s or 0.0,
+            )
+        case Waiting():
             return _later(position, UNDO_RETRY, now=now, random=random, spends_attempt=False)
         case Crashed(error):
             return _decide_crashed(position, error, now=now, random=random)

@@ -34,9 +34,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class InDoubt:
-    """It was asked and not answered: only asking again settles it, so it is never given up."""
+    """It was asked and not answered: only asking again settles it, so it is never given up.
+
+    `retry_after_s` as for `Failed`.
+    """
 
     error: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)
