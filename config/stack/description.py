@@ -52,6 +52,11 @@ Holdfast is running.
   Admin     {stack.admin_url}  as {stack.credentials.username}, password {stack.credentials.password}
   API key   {key}
   Sandbox   {", ".join(one.url for one in stack.sandboxes)}
-  Try       curl -H 'Authorization: Bearer {key}' {stack.web_url}/api/v1/products
   Stop      Ctrl-C, or `make down`
+
+Place an order:
+  curl {stack.web_url}/api/v1/orders -H 'Authorization: Bearer {key}' \\
+    -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -H 'Prefer: wait=10' \\
+    -d '{{"customer": {{"reference": "me"}}, "currency": "EUR",
+         "lines": [{{"sku": "CUP-STONE-2", "quantity": 1}}], "payments": [{{"method": "pm_card_visa"}}]}}'
 """

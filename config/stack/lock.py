@@ -1,10 +1,8 @@
 """One stack per folder: a file lock that the kernel lets go of however its holder ends."""
 
-import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 _LOCK_FILE = "lock"
@@ -17,17 +15,15 @@ class AlreadyHeldError(Exception):
     """Another process holds the lock."""
 
 
-@contextlib.contextmanager
-def claim(directory: Path) -> Iterator[None]:
-    """Hold the lock of `directory` during the block; raise AlreadyHeldError when another process does."""
+def claim(directory: Path) -> None:
+    """Hold the lock of `directory` until this process ends; raise AlreadyHeldError when another does.
+
+    Never given back earlier: who waits for it waits for the end of the process.
+    """
     descriptor = os.open(directory / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _lock(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+    _lock(descriptor)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def is_held(directory: Path) -> bool:

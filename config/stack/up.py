@@ -48,7 +48,8 @@ def run_stack(*, folder: Path, options: Options, terminal: Terminal) -> None:
     Raises AlreadyHeldError when one runs in this folder, StackError when it cannot start.
     """
     directory = folder / state.HOLDFAST_DIRECTORY
-    with claim(directory), Interruption() as interruption:
+    claim(directory)
+    with Interruption() as interruption:
         supervisor = Supervisor(
             logs=directory / "logs",
             random=Random(),
