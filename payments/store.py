@@ -1,8 +1,10 @@
 """Payments and operations in SQL: one statement for all the orders of a batch (the hot path)."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -131,6 +133,9 @@ ORDER BY p.order_id, p.position
 FOR NO KEY UPDATE OF p
 """
 
+# Of the columns above, those of the payment; the operation's follow.
+_TENDER_COLUMNS = 12
+
 _INTEND = """
 INSERT INTO payments_operation (id, payment_id, kind, gateway, key, amount_minor, phase, outcome, reference,
                                 error, sends, created_at, sent_at)
@@ -201,17 +206,13 @@ def lock_tenders(order_ids: Sequence[UUID]) -> dict[UUID, list[Tender]]:
     with connection.cursor() as cursor:
         cursor.execute(_TENDERS, [list(order_ids)])
         rows = cursor.fetchall()
-    by_payment: dict[UUID, Tender] = {}
+    live: dict[UUID, list[LiveOperation]] = defaultdict(list)
     for row in rows:
-        live = (_live(row[12:]),) if row[12] else ()
-        if row[0] in by_payment:
-            known = by_payment[row[0]]
-            by_payment[row[0]] = Tender(**{**vars(known), "live": known.live + live})
-        else:
-            by_payment[row[0]] = Tender(*row[:5], PaymentStatus(row[5]), *row[6:12], live)
+        if row[_TENDER_COLUMNS] is not None:
+            live[row[0]].append(_live_operation(row[_TENDER_COLUMNS:]))
     by_order: dict[UUID, list[Tender]] = {order_id: [] for order_id in order_ids}
-    for tender in by_payment.values():
-        by_order[tender.order_id].append(tender)
+    for row in {row[0]: row for row in rows}.values():
+        by_order[row[1]].append(_tender(row, live[row[0]]))
     return by_order
 
 
@@ -289,14 +290,10 @@ def settle(
         )
 
 
-def _live(columns: Sequence[object]) -> LiveOperation:
+def _tender(row: Sequence[Any], live: Sequence[LiveOperation]) -> Tender:
+    return Tender(*row[:5], PaymentStatus(row[5]), *row[6:_TENDER_COLUMNS], tuple(live))
+
+
+def _live_operation(columns: Sequence[Any]) -> LiveOperation:
     operation_id, kind, gateway, key, amount_minor, phase, sent_at = columns
-    return LiveOperation(
-        operation_id,
-        OperationKind(kind),
-        gateway,
-        key,
-        amount_minor,
-        Phase(phase),
-        sent_at,  # type: ignore[arg-type]
-    )
+    return LiveOperation(operation_id, OperationKind(kind), gateway, key, amount_minor, Phase(phase), sent_at)

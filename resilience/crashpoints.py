@@ -44,6 +44,11 @@ def arm(name: str, fault: Fault, *, hang_s: float = 0.0) -> None:
     _armed[name] = lambda: _strike(name, fault, hang_s)
 
 
+def is_armed(name: str) -> bool:
+    """Tell whether `name` was armed and has not been passed since."""
+    return name in _armed
+
+
 def disarm_all() -> None:
     """Forget every armed point."""
     _armed.clear()

@@ -33,6 +33,14 @@ class SandboxClient:
     def clear_faults(self) -> None:
         httpx.delete(f"{self.url}/_faults").raise_for_status()
 
+    def orders(self) -> dict[str, Any]:
+        """Return what was captured, refunded and left open, by order id."""
+        answer = httpx.get(
+            f"{self.url}/_book/summary", headers={"Authorization": f"Bearer {self.secret_key}"}
+        )
+        orders: dict[str, Any] = answer.raise_for_status().json()["orders"]
+        return orders
+
     def rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         """Read the book itself, the independent witness of what was charged."""
         with closing(sqlite3.connect(f"file:{self.book}?mode=ro", uri=True)) as connection:

@@ -162,7 +162,7 @@ class Order(serializers.Serializer[Any]):
 class OrderPage(serializers.Serializer[Any]):
     """A page of orders, newest first."""
 
-    data = Order(many=True)
+    data = Order(many=True)  # type: ignore[assignment] # the name is the API's
     next_cursor = serializers.CharField(allow_null=True)
 
 
@@ -186,5 +186,5 @@ class Product(serializers.Serializer[Any]):
 class ProductPage(serializers.Serializer[Any]):
     """A page of products, by SKU."""
 
-    data = Product(many=True)
+    data = Product(many=True)  # type: ignore[assignment] # the name is the API's
     next_cursor = serializers.CharField(allow_null=True)

@@ -70,13 +70,13 @@ class _Broker:
 
     def queued(self) -> int:
         """Return how many messages wait unread. Raises redis.RedisError."""
-        return int(self._redis.llen(QUEUE))  # type: ignore[arg-type]
+        return int(self._redis.llen(QUEUE))
 
     def publish(self, ids: Sequence[UUID]) -> None:
         """Send one message. Raises kombu's OperationalError."""
-        run_sagas.apply_async(args=[[str(saga_id) for saga_id in ids]], retry=False)
+        run_sagas.apply_async(args=([str(saga_id) for saga_id in ids],), retry=False)
 
     def forget(self) -> None:
         """Drop connections that may be broken; the next use opens new ones."""
         self._redis.close()
-        current_app.pool.force_close_all()
+        current_app.pool.force_close_all()  # type: ignore[attr-defined] # its stubs do not know kombu

@@ -12,7 +12,7 @@ class Saga(models.Model):
     """One run of a definition for one business key.
 
     `cursor` is the index of the step to do (or, while compensating, to undo) next.
-    `fence` grows with every claim; a checkpoint with an older fence writes nothing.
+    `fence` grows with every claim and checkpoint; a checkpoint with an older fence writes nothing.
     `rung_at` is the dispatcher's note of its last hint to Celery; it is never the truth.
     """
 

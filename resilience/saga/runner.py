@@ -94,29 +94,22 @@ class Runner:
         away: the leases then run out and others take over.
         """
         tally = _Tally()
-        in_flight = self._start(lambda: store.claim(ids, owner=self.owner, lease_s=self.lease_s), ids, tally)
+        in_flight = self._start(ids, tally)
         while in_flight:
             answered = _gather(in_flight)
             in_flight = [flight for flight in in_flight if not flight.is_answered]
             in_flight += self._resume(answered, tally)
         return Counts(**vars(tally))
 
-    def _start(
-        self, claim: Callable[[], list[Claimed]], ids: Sequence[UUID], tally: _Tally
-    ) -> list[_InFlight]:
+    def _start(self, ids: Sequence[UUID], tally: _Tally) -> list[_InFlight]:
+        def claim() -> list[Claimed]:
+            return store.claim(ids, owner=self.owner, lease_s=self.lease_s)
+
         try:
             sagas, calls = self._act(claim, {})
         except Exception as error:  # noqa: BLE001 - whatever a step raises is an outcome of its saga
             if len(ids) > 1:
-                return [
-                    flight
-                    for one in ids
-                    for flight in self._start(
-                        lambda one=one: store.claim([one], owner=self.owner, lease_s=self.lease_s),
-                        [one],
-                        tally,
-                    )
-                ]
+                return [flight for one in ids for flight in self._start([one], tally)]
             sagas, calls = self._give_up(claim, error), {}
         tally.claimed += len(sagas)
         return self._send(sagas, calls, tally)
@@ -189,7 +182,7 @@ class Runner:
             else:
                 tally.rescheduled += 1
         return [
-            _InFlight(saga, [self.executor.submit(_answer, call) for call in calls[saga.id]])
+            _InFlight(saga, [self.executor.submit(_answer, call, _place(saga)) for call in calls[saga.id]])
             for saga in sagas
             if saga.id in calls
         ]
@@ -242,7 +235,7 @@ class _Walk:
             return {saga.id: Crashed(str(error)) for saga in group}
         is_undo = position.status is SagaStatus.COMPENSATING
         action = position.step.undo if is_undo else position.step.do
-        self.trail.append(f"{position.definition.name}.{position.step.name}.{'undo' if is_undo else 'do'}")
+        self.trail.append(_place(group[0]))
         if action is None:
             return {saga.id: Done() for saga in group}
         return self._outcomes(action, group)
@@ -274,12 +267,22 @@ def _gather(in_flight: Sequence[_InFlight]) -> list[_InFlight]:
     return [flight for flight in in_flight if flight.is_answered]
 
 
-def _answer(call: Call) -> object:
+def _answer(call: Call, place: str) -> object:
     try:
-        return call()
+        crashpoint(f"{place}.before_call")
+        answer = call()
+        crashpoint(f"{place}.after_call")
     except Exception as error:
         logger.exception("A call to the outside raised instead of answering.")
         return CallRaised(f"{type(error).__name__}: {error}")
+    return answer
+
+
+def _place(saga: Claimed) -> str:
+    """Return where a saga stands, as crash points name it."""
+    direction = "undo" if saga.status is SagaStatus.COMPENSATING else "do"
+    step = definition_of(saga.definition, saga.version).steps[saga.cursor]
+    return f"{saga.definition}.{step.name}.{direction}"
 
 
 def _by_step(sagas: Sequence[Claimed]) -> list[list[Claimed]]:

@@ -105,7 +105,7 @@ ORDER BY s.id FOR NO KEY UPDATE OF s
 _CHECKPOINT = """
 WITH moved AS (
   UPDATE resilience_saga s
-  SET status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits, data = c.data,
+  SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits, data = c.data,
       reason = c.reason, due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
       lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
@@ -206,6 +206,8 @@ def guard(claimed: Sequence[Claimed]) -> list[Claimed]:
 def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
     """Write the state and the new log lines of `claimed`, extending the lease of those that go on.
 
+    Each checkpoint moves the fence on, so that a worker that does not know whether its commit came
+    through (the connection broke) cannot write once more from the state before it.
     Raises LostFenceError when any of them is no longer ours.
     """
     lines = [(saga, line) for saga in claimed for line in saga.log]
@@ -240,6 +242,7 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
     if moved != len(claimed):
         raise LostFenceError(f"{len(claimed) - moved} of {len(claimed)} sagas were claimed by somebody else")
     for saga in claimed:
+        saga.fence += 1
         saga.log.clear()
 
 
