@@ -59,8 +59,10 @@ def test_a_chunked_body_is_read(address: tuple[str, int], head: bytes) -> None:
 
 
 def test_a_chunked_body_above_the_limit_is_a_413(address: tuple[str, int], head: bytes) -> None:
-    # Not one byte more than the server reads: closing over unread bytes would reset the connection.
-    answer = _exchange(address, head + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 16, b"1\r\nx")
+    # One byte too many and no more: a server that closes over unread bytes resets the connection.
+    answer = _exchange(
+        address, head + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 16, b"1\r\nx\r\n0\r\n\r\n"
+    )
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"body_too_large"' in answer
