@@ -42,11 +42,19 @@ class StatusReader:
 
 def _figures(connection: psycopg.Connection) -> Figures:
     counts: dict[str, int] = dict(
-        connection.execute("SELECT status, count(*) FROM orders_order GROUP BY status").fetchall()
+        connection.execute(
+            "SELECT outcome, sum(orders)::bigint FROM analytics_orders_per_minute GROUP BY outcome"
+        ).fetchall()
     )
     in_doubt = connection.execute(
         "SELECT count(*) FROM payments_payment WHERE in_doubt_since IS NOT NULL"
     ).fetchone()
-    unsettled = sum(counts.get(status, 0) for status in _UNSETTLED)
-    orders = sum(counts.values())
-    return Figures(orders=orders, settled=orders - unsettled, in_doubt=in_doubt[0] if in_doubt else 0)
+    # An order that was confirmed and then cancelled has settled once.
+    settled = connection.execute(
+        "SELECT count(*) FROM orders_order WHERE status IN ('pending', 'requires_action')"
+    ).fetchone()
+    return Figures(
+        orders=counts.get("placed", 0),
+        settled=counts.get("placed", 0) - (settled[0] if settled else 0),
+        in_doubt=in_doubt[0] if in_doubt else 0,
+    )

@@ -19,8 +19,9 @@ from resilience.retry import RetryPolicy, full_jitter_s
 
 # The cap bounds how long a repaired part stays away; the base lets a single crash heal unnoticed.
 _RESTARTS = RetryPolicy(wait_initial_s=0.1, wait_max_s=10.0)
-# A process that lived this long has recovered: its next restart is a first one again.
-_HEALTHY_AFTER_S = 20.0
+# A process that lived this long has recovered: its next restart is a first one again. Longer would
+# make a game day, which kills each part every few seconds, wait as for a crash loop.
+_HEALTHY_AFTER_S = 5.0
 # A part that ends this often before it was ever ready is misconfigured.
 _FAILED_STARTS_MAX = 5
 _PAUSE_S = 0.05
@@ -76,7 +77,7 @@ class Supervisor:
             if supervised.restart_at is None and supervised.child.exit_code is not None:
                 self._note_end(supervised, now=now)
             if supervised.restart_at is not None and supervised.restart_at <= now:
-                self._restart(supervised)
+                self._restart(supervised, now=now)
 
     def bound_logs(self) -> None:
         for log in self._logs.glob("*.log"):
@@ -126,16 +127,21 @@ class Supervisor:
         supervised.child.kill_what_is_left()
         if now - supervised.started_at > _HEALTHY_AFTER_S:
             supervised.failures = 0
+        self._schedule_restart(supervised, why=f"ended with code {supervised.child.exit_code}", now=now)
+
+    def _schedule_restart(self, supervised: _Supervised, *, why: str, now: float) -> None:
         supervised.failures += 1
         wait_s = full_jitter_s(_RESTARTS, attempt=supervised.failures, random=self._random)
         supervised.restart_at = now + wait_s
-        self._report(
-            f"{supervised.part.label} ended with code {supervised.child.exit_code}; "
-            f"starting it again in {wait_s:.1f} s."
-        )
+        self._report(f"{supervised.part.label} {why}; starting it again in {wait_s:.1f} s.")
 
-    def _restart(self, supervised: _Supervised) -> None:
-        again = self._launch(supervised.part)
+    def _restart(self, supervised: _Supervised, *, now: float) -> None:
+        try:
+            again = self._launch(supervised.part)
+        except OSError as error:
+            # Out of memory or of processes, say: no reason to take the other parts down.
+            self._schedule_restart(supervised, why=f"cannot be started ({error})", now=now)
+            return
         supervised.child = again.child
         supervised.started_at = again.started_at
         supervised.restart_at = None

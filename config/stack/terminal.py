@@ -1,5 +1,6 @@
 """What a person sees of the stack. A terminal that went away is no reason to stop."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ class Terminal:
     def event(self, sentence: str) -> None:
         """Say something that belongs into the supervisor's log as well."""
         bound_log(self._log)
-        with self._log.open("a") as log:
+        # A full disk is no reason to stop supervising.
+        with contextlib.suppress(OSError), self._log.open("a") as log:
             log.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {sentence}\n")
         self.line(sentence)
 
