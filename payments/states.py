@@ -24,8 +24,14 @@ EDGES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
             PaymentStatus.VOIDED,
         }
     ),
+    # Captured: by hand, at the gateway, after the payer acted and before we looked.
     PaymentStatus.REQUIRES_ACTION: frozenset(
-        {PaymentStatus.AUTHORIZED, PaymentStatus.DECLINED, PaymentStatus.VOIDED}
+        {
+            PaymentStatus.AUTHORIZED,
+            PaymentStatus.CAPTURED,
+            PaymentStatus.DECLINED,
+            PaymentStatus.VOIDED,
+        }
     ),
     PaymentStatus.AUTHORIZED: frozenset({PaymentStatus.CAPTURED, PaymentStatus.VOIDED}),
     PaymentStatus.CAPTURED: frozenset({PaymentStatus.REFUNDED}),

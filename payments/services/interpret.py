@@ -54,7 +54,7 @@ def interpret(answered: Answered, *, now: datetime) -> Meaning:
     match answer:
         case Succeeded():
             return _succeeded(exchange, answer)
-        case ActionRequired():
+        case ActionRequired() if exchange.kind is OperationKind.AUTHORIZE:
             return _action_required(exchange, answer, now)
         case Declined():
             return _declined(exchange, answer)
@@ -64,8 +64,12 @@ def interpret(answered: Answered, *, now: datetime) -> Meaning:
             return _not_sent(exchange, Failed("throttled", retry_after_s=retry_after_s))
         case NotSent(error) | InDoubt(error):
             return _in_doubt(exchange, error)
-        case Throttled() | Absent():
-            return _in_doubt(exchange, type(answer).__name__.lower())
+        case Throttled(retry_after_s):
+            return _in_doubt(exchange, "throttled", retry_after_s=retry_after_s)
+        case Absent() | ActionRequired():
+            # Neither says anything of this request: one is only an answer to look-ups, and only an
+            # authorization waits for its payer.
+            return _in_doubt(exchange, f"not an answer to {exchange.kind}: {type(answer).__name__}")
         case NeverHappened(error):
             return _never_happened(exchange, error)
 
@@ -96,11 +100,7 @@ def _succeeded(exchange: Exchange, answer: Succeeded) -> Meaning:
             fact = events.PaymentCaptured(*money, tender.gateway, tender.reference)
             return Meaning(Done(), (settled,), change, fact)
         case OperationKind.VOID:
-            others = tuple(
-                _settled(other.id, OperationOutcome.ABANDONED)
-                for other in tender.live
-                if other.id != operation.id
-            )
+            others = _others(exchange, OperationOutcome.ABANDONED)
             fact = events.PaymentVoided(tender.id, tender.order_id)
             return Meaning(Done(), (settled, *others), _payment(tender, PaymentStatus.VOIDED), fact)
         case OperationKind.REFUND:
@@ -151,7 +151,11 @@ def _declined(exchange: Exchange, answer: Declined) -> Meaning:
         money = (tender.id, tender.order_id, tender.amount_minor, tender.currency)
         captured = events.PaymentCaptured(*money, tender.gateway, tender.reference)
         return Meaning(
-            Failed("captured meanwhile, to be refunded", spends_attempt=False), (settled,), change, captured
+            Failed("captured meanwhile, to be refunded", spends_attempt=False),
+            # Whatever else was asked for led up to the capture. Left live, it would be asked after.
+            (settled, *_others(exchange, OperationOutcome.SUCCEEDED)),
+            change,
+            captured,
         )
     return Meaning(Refused(answer.code), (settled,), _payment(tender, tender.status))
 
@@ -161,18 +165,26 @@ def _not_sent(exchange: Exchange, outcome: Failed) -> Meaning:
     return Meaning(outcome, (prepared,))
 
 
-def _in_doubt(exchange: Exchange, error: str) -> Meaning:
+def _in_doubt(exchange: Exchange, error: str, *, retry_after_s: float | None = None) -> Meaning:
+    outcome = outcomes.InDoubt(error, retry_after_s)
     if exchange.tender.status is PaymentStatus.REQUIRES_ACTION:
         # The answer is known, the payer just has not acted: there is no doubt about money here.
-        return Meaning(outcomes.InDoubt(error))
+        return Meaning(outcome)
     change = OperationChange(exchange.operation.id, Phase.IN_DOUBT, error=error)
     payment = _payment(exchange.tender, exchange.tender.status, is_in_doubt=True)
-    return Meaning(outcomes.InDoubt(error), (change,), payment)
+    return Meaning(outcome, (change,), payment)
 
 
 def _never_happened(exchange: Exchange, error: str) -> Meaning:
     abandoned = _settled(exchange.operation.id, OperationOutcome.ABANDONED, error=error)
     return Meaning(Failed(error), (abandoned,), _payment(exchange.tender, exchange.tender.status))
+
+
+def _others(exchange: Exchange, outcome: OperationOutcome) -> tuple[OperationChange, ...]:
+    """Settle what else is live of the same payment."""
+    return tuple(
+        _settled(other.id, outcome) for other in exchange.tender.live if other.id != exchange.operation.id
+    )
 
 
 def _settled(
