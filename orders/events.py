@@ -46,10 +46,14 @@ class OrderConfirmed:
 @event_type("order.cancelled", version=1, aggregate="order")
 @dataclass(frozen=True)
 class OrderCancelled:
-    """The order ended without a sale; its money was returned and its stock released."""
+    """The order ended without a sale; its money was returned and its stock released.
+
+    `was_confirmed` tells a sale that was taken back from one that never came about.
+    """
 
     order_id: UUID
     client: str
     currency: str
     total_minor: int
     reason: str
+    was_confirmed: bool

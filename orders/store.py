@@ -60,6 +60,7 @@ class Moved:
     client: str
     currency: str
     total_minor: int
+    was_confirmed: bool = False
 
 
 _INSERT = """
@@ -132,10 +133,14 @@ WHERE p.sku = t.product_id
 """
 
 _CANCEL = """
-UPDATE orders_order o SET status = 'cancelled', settled_at = %s, cancel_reason = c.reason
-FROM unnest(%s::uuid[], %s::text[]) AS c (id, reason)
-WHERE o.id = c.id AND o.status IN ('pending', 'requires_action', 'confirmed')
-RETURNING o.id, o.client, o.currency, o.total_minor
+WITH before AS (
+  SELECT o.id, o.status, c.reason
+  FROM orders_order o JOIN unnest(%s::uuid[], %s::text[]) AS c (id, reason) ON o.id = c.id
+  WHERE o.status IN ('pending', 'requires_action', 'confirmed') FOR NO KEY UPDATE OF o
+)
+UPDATE orders_order o SET status = 'cancelled', settled_at = %s, cancel_reason = before.reason
+FROM before WHERE o.id = before.id
+RETURNING o.id, o.client, o.currency, o.total_minor, before.status = 'confirmed'
 """
 
 _REQUIRE_ACTION = """
@@ -217,7 +222,7 @@ def release(order_ids: Sequence[UUID]) -> None:
 def cancel(reasons: dict[UUID, str], *, now: datetime) -> list[Moved]:
     """Cancel these orders for these reasons; return those that were not cancelled yet."""
     with connection.cursor() as cursor:
-        cursor.execute(_CANCEL, [now, list(reasons), list(reasons.values())])
+        cursor.execute(_CANCEL, [list(reasons), list(reasons.values()), now])
         return [Moved(*row) for row in cursor.fetchall()]
 
 

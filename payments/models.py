@@ -9,7 +9,9 @@ from payments.states import OperationKind, OperationOutcome, PaymentStatus, Phas
 from resilience.ids import new_id
 
 
-def _values(enum: type[PaymentStatus] | type[OperationKind] | type[Phase] | type[OperationOutcome]) -> list[str]:
+def _values(
+    enum: type[PaymentStatus] | type[OperationKind] | type[Phase] | type[OperationOutcome],
+) -> list[str]:
     return [member.value for member in enum]
 
 
@@ -42,7 +44,9 @@ class Payment(models.Model):
     class Meta:
         db_table = "payments_payment"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["order_id", "position"], name="a_tender_has_one_place_in_its_order"),
+            models.UniqueConstraint(
+                fields=["order_id", "position"], name="a_tender_has_one_place_in_its_order"
+            ),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="a_payment_is_more_than_nothing"),
             models.CheckConstraint(
                 condition=Q(refunded_minor__gte=0)
@@ -57,6 +61,11 @@ class Payment(models.Model):
                 condition=~Q(status=PaymentStatus.CAPTURED) | Q(captured_minor=F("amount_minor")),
                 name="captured_means_the_whole_amount",
             ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["in_doubt_since"], condition=Q(in_doubt_since__isnull=False), name="payments_in_doubt"
+            )
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import psycopg
 
 _CONNECT_LIMIT_S = 1
-_UNSETTLED = ("pending", "requires_action")
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,8 @@ def _figures(connection: psycopg.Connection) -> Figures:
     in_doubt = connection.execute(
         "SELECT count(*) FROM payments_payment WHERE in_doubt_since IS NOT NULL"
     ).fetchone()
-    # An order that was confirmed and then cancelled has settled once.
-    settled = connection.execute(
-        "SELECT count(*) FROM orders_order WHERE status IN ('pending', 'requires_action')"
-    ).fetchone()
     return Figures(
         orders=counts.get("placed", 0),
-        settled=counts.get("placed", 0) - (settled[0] if settled else 0),
+        settled=counts.get("confirmed", 0) + counts.get("cancelled", 0),
         in_doubt=in_doubt[0] if in_doubt else 0,
     )

@@ -22,7 +22,7 @@ from payments.public import payments_of
 from resilience import clock
 from resilience.apikeys.authentication import principal_of
 from resilience.idempotency.answer import Answer
-from resilience.idempotency.idempotent import idempotent
+from resilience.idempotency.idempotent import REPLAYED_HEADER, idempotent
 from resilience.rest.errors import invalid_field
 from resilience.rest.openapi import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
@@ -68,7 +68,8 @@ class OrdersView(APIView):
             return Answer.of_document(document, status=201, headers={"Location": location})
 
         response = idempotent(request, perform=perform)
-        if wait_s and placed and response.status_code == 201:
+        # A replay is answered at once: what it placed, if anything, was rolled back.
+        if wait_s and placed and REPLAYED_HEADER not in response:
             return _waited(response, client=client, order_id=placed[-1].order.id, wait_s=wait_s)
         return response
 

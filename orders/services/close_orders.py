@@ -5,6 +5,7 @@ from uuid import UUID
 
 from orders import store
 from orders.events import OrderCancelled
+from orders.store import Moved
 from payments.public import end_unsent_payments
 from resilience.events import Fact, append
 from resilience.saga.definition import Run
@@ -18,16 +19,16 @@ def close_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
     end_unsent_payments(order_ids=[run.key for run in runs], now=now)
     moved = store.cancel(reasons, now=now)
     if moved:
-        append(
-            [
-                Fact(
-                    order.id,
-                    OrderCancelled(
-                        order.id, order.client, order.currency, order.total_minor, reasons[order.id]
-                    ),
-                )
-                for order in moved
-            ],
-            occurred_at=now,
-        )
+        append([Fact(order.id, _cancelled(order, reasons[order.id])) for order in moved], occurred_at=now)
     return {run.id: Done() for run in runs}
+
+
+def _cancelled(order: Moved, reason: str) -> OrderCancelled:
+    return OrderCancelled(
+        order_id=order.id,
+        client=order.client,
+        currency=order.currency,
+        total_minor=order.total_minor,
+        reason=reason,
+        was_confirmed=order.was_confirmed,
+    )

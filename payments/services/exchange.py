@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 
-from payments.gateways.base import Absent, Answer, Gateway, InDoubt, Request
+from payments.gateways.base import Absent, Answer, Gateway, InDoubt, NotSent, Request
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
 from payments.store import LiveOperation, Tender
 from resilience import clock
+from resilience.errors import Operational
 
 # How long a gateway's reads may lag behind its writes. Sooner than this after sending, "not found"
 # is not "not charged" (Stripe's search is documented to lag up to a minute).
@@ -49,7 +50,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call as the saga engine wants it: calling it talks to the gateway and never raises."""
+    """A call as the saga engine wants it: calling it talks to the gateway."""
 
     tender: Tender
     operation: LiveOperation
@@ -62,12 +63,12 @@ class Exchange:
         return self.operation.kind
 
     def __call__(self) -> Answered:
-        """Talk to the gateway; an adapter that raises leaves the operation in doubt."""
+        """Talk to the gateway. Raises only for bugs, which leave the operation as it was written: sent."""
         try:
-            answer = self._talk(gateway(self.operation.gateway))
-        except Exception as error:  # noqa: BLE001 - whatever an adapter raises, it may have sent
-            answer = InDoubt(f"adapter raised {type(error).__name__}: {error}")
-        return Answered(self, answer)
+            at = gateway(self.operation.gateway)
+        except Operational as error:
+            return Answered(self, NotSent(error.message))
+        return Answered(self, self._talk(at))
 
     def _talk(self, at: Gateway) -> Answer | NeverHappened:
         if self.mode is Mode.SEND:

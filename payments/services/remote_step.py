@@ -16,11 +16,11 @@ from payments.store import LiveOperation, NewOperation, Tender
 from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.definition import CallRaised, Run
-from resilience.saga.outcomes import Done, Failed, InDoubt, Outcome, Refused, Waiting
+from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Refused, Waiting
 
-# The worst word counts: a doubt must be settled before a refusal turns the saga round, and a
-# refusal stands whatever else could be tried again.
-_WORST_FIRST = (InDoubt, Refused, Failed, Waiting, Done)
+# The worst word counts: a bug stops everything, a doubt must be settled before a refusal turns the
+# saga round, and a refusal stands whatever else could be tried again.
+_WORST_FIRST = (Crashed, InDoubt, Refused, Failed, Waiting, Done)
 
 
 @dataclass
@@ -99,7 +99,7 @@ def _meaning(answer: object, now: datetime) -> Meaning:
         case Answered():
             return interpret(answer, now=now)
         case CallRaised(error):
-            # The operation stays as it was written, sent: the next attempt asks.
-            return Meaning(InDoubt(error))
+            # A bug. The operation stays as it was written, sent, so that the next attempt asks first.
+            return Meaning(Crashed(error))
         case _:
             raise AssertionError(f"not an answer of an exchange: {answer!r}")
