@@ -291,7 +291,9 @@ def settle(
 
 
 def _tender(row: Sequence[Any], live: Sequence[LiveOperation]) -> Tender:
-    return Tender(*row[:5], PaymentStatus(row[5]), *row[6:_TENDER_COLUMNS], tuple(live))
+    before_status, status, after_status = row[:5], row[5], row[6:_TENDER_COLUMNS]
+    values = (*before_status, PaymentStatus(status), *after_status, tuple(live))
+    return Tender(*values)
 
 
 def _live_operation(columns: Sequence[Any]) -> LiveOperation:
