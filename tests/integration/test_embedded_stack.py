@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,18 @@ class StackFolder:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackFolder]:
-    copy = tmp_path_factory.mktemp("stack") / "holdfast"
-    shutil.copytree(
-        FOLDER, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benchmarks")
-    )
-    folder = StackFolder(copy)
-    yield folder
-    folder.manage("down")
+def folder() -> Iterator[StackFolder]:
+    # Not pytest's directory, which only its user may enter: root's servers, which run as nobody,
+    # would then keep their data elsewhere (config/stack/account.py) and leave it there.
+    with tempfile.TemporaryDirectory(prefix="holdfast-stack-") as place:
+        Path(place).chmod(0o711)
+        copy = Path(place) / "holdfast"
+        shutil.copytree(
+            FOLDER, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benchmarks")
+        )
+        folder = StackFolder(copy)
+        yield folder
+        folder.manage("down")
 
 
 @pytest.fixture
