@@ -1,0 +1,94 @@
+"""A stack of its own, in a folder of its own, started and stopped as a user does it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+FOLDER = Path(__file__).resolve().parent.parent.parent
+START_WITHIN_S = 180
+
+
+@dataclass(frozen=True)
+class LivingStack:
+    """What `.holdfast/stack.json` says, read afresh each time: process ids change."""
+
+    folder: Path
+
+    @property
+    def told(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads((self.folder / ".holdfast" / "stack.json").read_text())
+        return state
+
+    def pids(self, kind: str) -> list[int]:
+        """Return the processes of one kind that run now."""
+        return list(self.told["processes"].get(kind, ()))
+
+    def client(self) -> httpx.Client:
+        """Return a client of the public API."""
+        told = self.told
+        return httpx.Client(
+            base_url=told["web"]["url"],
+            headers={"Authorization": f"Bearer {told['api_key']}"},
+            timeout=10,
+        )
+
+    def gateway_orders(self) -> dict[str, Any]:
+        """Return what the gateway's own book says, by order id."""
+        sandbox = self.told["sandboxes"][0]
+        answer = httpx.get(
+            f"{sandbox['url']}/_book/summary",
+            headers={"Authorization": f"Bearer {sandbox['secret_key']}"},
+            timeout=30,
+        )
+        orders: dict[str, Any] = answer.raise_for_status().json()["orders"]
+        return orders
+
+    def manage(self, *command: str, within_s: float = START_WITHIN_S) -> str:
+        """Run a management command in the stack's folder and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=self.folder,
+            env=_clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@contextmanager
+def living_stack(folder: Path) -> Iterator[LivingStack]:
+    """Copy the project into `folder`, run `manage.py up --detach` there, and `down` at the end."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=FOLDER, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (FOLDER / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(FOLDER / name, folder / name)
+    stack = LivingStack(folder)
+    try:
+        stack.manage("up", "--detach", "--no-demo")
+        yield stack
+    finally:
+        stack.manage("down")
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return our environment without the addresses of the tests' own servers."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HOLDFAST_", "DJANGO_SETTINGS"))
+    }
