@@ -1,5 +1,6 @@
 """Requests of the orders API turned into what the services take."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework.exceptions import PermissionDenied
@@ -8,21 +9,24 @@ from rest_framework.request import Request
 from orders.api.shapes import OrderRequest
 from orders.services.place_order import LineDraft, OrderDraft, PaymentDraft
 from resilience.apikeys.authentication import principal_of
+from resilience.rest.errors import invalid_field
 
 # History may be brought in only by those who may say what things cost and when they happened.
 IMPORT = "orders.import"
 
 
-def read_order(request: Request) -> OrderDraft:
+def read_order(request: Request, *, now: datetime) -> OrderDraft:
     """Return the order that the body asks for.
 
-    Raises InvalidRequest, and PermissionDenied for prices or a time of the client's own without
-    the permission `orders.import`.
+    Raises InvalidRequest, also for a time to come, and PermissionDenied for prices or a time of the
+    client's own without the permission `orders.import`.
     """
     asked = OrderRequest.read(request.data)
     own_prices = any("unit_price" in line for line in asked["lines"])
     if (own_prices or "placed_at" in asked) and IMPORT not in principal_of(request).permissions:
         raise PermissionDenied(f"`unit_price` and `placed_at` need the permission {IMPORT}. Leave them out.")
+    if "placed_at" in asked and asked["placed_at"] > now:
+        raise invalid_field("/placed_at", code="max_value", detail="Send a time that has passed.")
     customer: dict[str, Any] = asked["customer"]
     return OrderDraft(
         customer_reference=customer["reference"],

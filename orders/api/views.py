@@ -57,7 +57,7 @@ class OrdersView(APIView):
         It is paid in the background; its `status` tells how far it is.
         """
         wait_s = preferred_wait_s(request)
-        draft = read_order(request)
+        draft = read_order(request, now=clock.now())
         client = principal_of(request).client
         placed: list[PlacedOrder] = []
 
