@@ -105,8 +105,8 @@ ORDER BY s.id FOR NO KEY UPDATE OF s
 _CHECKPOINT = """
 WITH moved AS (
   UPDATE resilience_saga s
-  SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits, data = c.data,
-      reason = c.reason, due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
+  SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits,
+      data = c.data, reason = c.reason, due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
       lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
       rung_at = CASE WHEN c.holds_lease THEN s.rung_at END,

@@ -1,0 +1,158 @@
+"""Progress of one transaction: a batch is taken from step to step as far as it goes without a call."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from uuid import UUID
+
+from resilience.saga.decide import Compensate, Decision, Finish, Next, Park, Position, RetryAt, decide
+from resilience.saga.definition import Action, Call, Run
+from resilience.saga.outcomes import Crashed, Done, Outcome
+from resilience.saga.registry import UnknownDefinitionError, definition_of
+from resilience.saga.states import SagaStatus
+from resilience.saga.store import Claimed, LogLine
+
+logger = logging.getLogger(__name__)
+
+Answers = Mapping[UUID, Sequence[object]]
+Calls = dict[UUID, Sequence[Call]]
+
+
+@dataclass
+class Walk:
+    """Takes a batch from step to step inside one transaction."""
+
+    now: datetime
+    random: Random
+    answers: Answers
+    calls: Calls = field(default_factory=dict)
+    trail: list[str] = field(default_factory=list)
+
+    def go(self, sagas: Sequence[Claimed]) -> Calls:
+        """Walk each of `sagas` until it needs a call, waits, or ends; return the calls by saga id."""
+        todo = list(sagas)
+        while todo:
+            going_on: list[Claimed] = []
+            for group in _by_step(todo):
+                outcomes = self._perform(group)
+                going_on += [
+                    saga for saga in group if saga.id in outcomes and self.settle(saga, outcomes[saga.id])
+                ]
+            todo = going_on
+        return self.calls
+
+    def settle(self, saga: Claimed, outcome: Outcome) -> bool:
+        """Apply what follows from `outcome`; return whether the saga goes on at once."""
+        try:
+            position = _position(saga)
+        except UnknownDefinitionError as error:
+            # Never guess what another version would do: leave it to a process that knows it.
+            return _apply(saga, Park(str(error)), self.now)
+        decision = decide(position, outcome, now=self.now, random=self.random)
+        saga.log.append(_log_line(saga, position.step.name, outcome, decision, self.now))
+        saga.asked_at = None
+        if isinstance(outcome, Done):
+            saga.data = {**saga.data, **outcome.data}
+        if decision == Finish(SagaStatus.COMPENSATED) and position.definition.on_compensated:
+            position.definition.on_compensated([_run(saga, self.now)])
+        return _apply(saga, decision, self.now)
+
+    def _perform(self, group: Sequence[Claimed]) -> Mapping[UUID, Outcome]:
+        """Run the step that all of `group` stand at; sagas that need calls get no outcome yet."""
+        try:
+            position = _position(group[0])
+        except UnknownDefinitionError as error:
+            return {saga.id: Crashed(str(error)) for saga in group}
+        is_undo = position.status is SagaStatus.COMPENSATING
+        action = position.step.undo if is_undo else position.step.do
+        self.trail.append(place_of(group[0]))
+        if action is None:
+            return {saga.id: Done() for saga in group}
+        return self._outcomes(action, group)
+
+    def _outcomes(self, action: Action, group: Sequence[Claimed]) -> Mapping[UUID, Outcome]:
+        if callable(action):
+            return action([_run(saga, self.now) for saga in group])
+        answered = [_run(saga, self.now) for saga in group if saga.id in self.answers]
+        asking = [_run(saga, self.now) for saga in group if saga.id not in self.answers]
+        calls = action.prepare(asking) if asking else {}
+        self.calls |= {saga_id: made for saga_id, made in calls.items() if made}
+        for saga in group:
+            if saga.id in self.calls:
+                saga.asked_at = self.now
+        ready = answered + [run for run in asking if not calls.get(run.id)]
+        outcomes = action.record(ready, self.answers) if ready else {}
+        # Answers belong to one step; a following remote step has to ask for itself.
+        self.answers = {key: value for key, value in self.answers.items() if key not in outcomes}
+        return outcomes
+
+
+def place_of(saga: Claimed) -> str:
+    """Return where a saga stands, as crash points name it."""
+    direction = "undo" if saga.status is SagaStatus.COMPENSATING else "do"
+    step = definition_of(saga.definition, saga.version).steps[saga.cursor]
+    return f"{saga.definition}.{step.name}.{direction}"
+
+
+def _by_step(sagas: Sequence[Claimed]) -> list[list[Claimed]]:
+    groups: dict[tuple[object, ...], list[Claimed]] = defaultdict(list)
+    for saga in sagas:
+        groups[saga.definition, saga.version, saga.status, saga.cursor].append(saga)
+    return list(groups.values())
+
+
+def _run(saga: Claimed, now: datetime) -> Run:
+    return Run(saga.id, saga.business_key, saga.data, now, saga.deadline_at, saga.reason)
+
+
+def _position(saga: Claimed) -> Position:
+    return Position(
+        definition=definition_of(saga.definition, saga.version),
+        status=saga.status,
+        cursor=saga.cursor,
+        attempt=saga.attempt,
+        waits=saga.waits,
+        deadline_at=saga.deadline_at,
+        abort_requested=saga.abort_requested,
+    )
+
+
+def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
+    match decision:
+        case Next(cursor):
+            saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
+            return True
+        case Compensate(cursor, reason):
+            saga.status, saga.reason = SagaStatus.COMPENSATING, reason
+            saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
+            return True
+        case RetryAt(at, _, spends_attempt):
+            saga.attempt += spends_attempt
+            saga.waits += not spends_attempt
+            saga.due_at = at
+        case Park(reason):
+            saga.status, saga.reason, saga.due_at = SagaStatus.PARKED, reason, None
+            logger.error(
+                "A saga is parked.",
+                extra={"saga": str(saga.id), "business_key": str(saga.business_key), "reason": reason},
+            )
+        case Finish(status):
+            saga.status, saga.due_at = status, None
+    saga.holds_lease = False
+    return False
+
+
+def _log_line(saga: Claimed, step: str, outcome: Outcome, decision: Decision, now: datetime) -> LogLine:
+    return LogLine(
+        step=step,
+        direction="undo" if saga.status is SagaStatus.COMPENSATING else "do",
+        attempt=saga.attempt + saga.waits + 1,
+        outcome=type(outcome).__name__.lower(),
+        error=getattr(outcome, "error", "") or getattr(outcome, "reason", ""),
+        delay_s=decision.delay_s if isinstance(decision, RetryAt) else None,
+        started_at=saga.asked_at or now,
+        finished_at=now,
+    )
