@@ -141,6 +141,8 @@ class _Run:
         )
 
     def _set_up(self, environment: Mapping[str, str]) -> Credentials:
+        # Files are found where the packages have them; WhiteNoise warns when this folder is missing.
+        (self.folder / state.HOLDFAST_DIRECTORY / "static").mkdir(exist_ok=True)
         log = self.folder / state.HOLDFAST_DIRECTORY / "logs" / "setup.log"
         setup.migrate(folder=self.folder, log=log, environment=environment)
         self.terminal.step("migrations")
