@@ -43,13 +43,15 @@ def run_once(
     room = QUEUE_MAX - queued()
     if room <= 0:
         return Counts()
-    ids = store.ring(limit=room * batch_max, again_after_s=AGAIN_AFTER_S)
-    batches = _batches(ids, batch_max)
+    limit = room * batch_max
+    ids = store.ring(limit=limit, again_after_s=AGAIN_AFTER_S)
+    # As many as there was room for: more are waiting, so that no worker goes without a full message.
+    batches = _batches(ids, batch_max, spread=1 if len(ids) == limit else SPREAD)
     for batch in batches:
         publish(batch)
     return Counts(sagas=len(ids), messages=len(batches))
 
 
-def _batches(ids: Sequence[UUID], batch_max: int) -> list[Sequence[UUID]]:
-    size = max(1, min(batch_max, -(-len(ids) // SPREAD)))
+def _batches(ids: Sequence[UUID], batch_max: int, *, spread: int) -> list[Sequence[UUID]]:
+    size = max(1, min(batch_max, -(-len(ids) // spread)))
     return [ids[start : start + size] for start in range(0, len(ids), size)]
