@@ -1,0 +1,84 @@
+"""What operators see of payments and of what was asked of gateways for them."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+
+from payments.gateways.registry import gateway_names
+from payments.models import Operation, Payment
+from payments.money import Money
+from payments.states import PaymentStatus
+from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
+
+
+class OperationInline(ReadOnlyInline):
+    """Each request to a gateway, with its key: what to quote when asking the gateway's support."""
+
+    model = Operation
+    fields = (
+        "kind",
+        "phase",
+        "outcome",
+        "amount_minor",
+        "gateway",
+        "key",
+        "reference",
+        "sends",
+        "error",
+        "created_at",
+        "in_doubt_since",
+        "settled_at",
+    )
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    """Payments, the newest first."""
+
+    list_display = (
+        "id",
+        "order",
+        "status",
+        "amount",
+        "captured",
+        "refunded",
+        "gateway",
+        "reference",
+        "in_doubt_since",
+        "created_at",
+        "settled_at",
+    )
+    list_filter = (
+        filter_by("status", lambda: list(PaymentStatus)),
+        ("in_doubt_since", admin.EmptyFieldListFilter),
+        filter_by("gateway", gateway_names),
+    )
+    search_fields = ("id", "order_id", "reference", "client")
+    ordering = ("-id",)
+    inlines = (OperationInline,)
+    readonly_fields = ("order",)
+
+    @admin.display(description="order")
+    def order(self, payment: Payment) -> str:
+        """Return a link to the order; the id is all that this room knows of it."""
+        # The address by its name: no room may import from the left.
+        return format_html(
+            '<a href="{}">{}</a>',
+            reverse("admin:orders_order_change", args=[payment.order_id]),
+            payment.order_id,
+        )
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, payment: Payment) -> str:
+        """Return what it is for."""
+        return str(Money(payment.amount_minor, payment.currency))
+
+    @admin.display(description="captured")
+    def captured(self, payment: Payment) -> str:
+        """Return what was taken."""
+        return str(Money(payment.captured_minor, payment.currency))
+
+    @admin.display(description="refunded")
+    def refunded(self, payment: Payment) -> str:
+        """Return what was given back."""
+        return str(Money(payment.refunded_minor, payment.currency))

@@ -1,0 +1,131 @@
+"""What operators see of the tools. Stored answers are not here: Django's admin takes no composite key."""
+
+from django.contrib import admin
+
+from resilience.apikeys.models import ApiKey
+from resilience.events import event_types, subscriptions
+from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
+from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
+from resilience.saga.models import Saga, SagaStep
+from resilience.saga.registry import UnknownDefinitionError, definition_of, definitions
+from resilience.saga.states import SagaStatus
+
+
+class SagaStepInline(ReadOnlyInline):
+    """The end of the step log."""
+
+    model = SagaStep
+    fields = (
+        "step",
+        "direction",
+        "attempt",
+        "outcome",
+        "error",
+        "delay_s",
+        "fence",
+        "started_at",
+        "finished_at",
+    )
+
+
+@admin.register(Saga)
+class SagaAdmin(ReadOnlyAdmin):
+    """Sagas, the newest first."""
+
+    list_display = (
+        "id",
+        "definition",
+        "business_key",
+        "status",
+        "step",
+        "attempt",
+        "waits",
+        "due_at",
+        "lease_owner",
+        "created_at",
+        "ended_at",
+    )
+    list_filter = (
+        filter_by("status", lambda: list(SagaStatus)),
+        filter_by("definition", lambda: sorted({definition.name for definition in definitions()})),
+        "abort_requested",
+    )
+    search_fields = ("id", "business_key")
+    ordering = ("-id",)
+    inlines = (SagaStepInline,)
+
+    @admin.display(description="step")
+    def step(self, saga: Saga) -> str:
+        """Return the name of the step it stands at; its number when this process does not know it."""
+        try:
+            return definition_of(saga.definition, saga.version).steps[saga.cursor].name
+        except (UnknownDefinitionError, IndexError):
+            return f"step {saga.cursor}"
+
+
+@admin.register(LoggedEvent)
+class LoggedEventAdmin(ReadOnlyAdmin):
+    """The event log, the newest first."""
+
+    list_display = ("id", "type", "version", "aggregatetype", "aggregateid", "sequence", "occurred_at")
+    list_filter = (filter_by("type", lambda: sorted({event.name for event in event_types()})),)
+    search_fields = ("id", "aggregateid")
+    ordering = ("-xid", "-position")
+
+
+@admin.register(SubscriptionState)
+class SubscriptionStateAdmin(ReadOnlyAdmin):
+    """How far each subscription has read."""
+
+    list_display = (
+        "name",
+        "position_xid",
+        "position",
+        "handled",
+        "paused",
+        "attempts",
+        "retry_at",
+        "error",
+        "updated_at",
+    )
+    list_filter = ("paused",)
+    search_fields = ("name",)
+    ordering = ("name",)
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """Events that a subscription gave up on, the newest first."""
+
+    list_display = (
+        "id",
+        "subscription",
+        "type",
+        "aggregateid",
+        "attempts",
+        "error",
+        "died_at",
+        "redelivered_at",
+    )
+    list_filter = (
+        filter_by("subscription", lambda: sorted(subscription.name for subscription in subscriptions())),
+        ("redelivered_at", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("id", "event_id", "aggregateid")
+    ordering = ("-died_at",)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    """Keys of clients, without their hashes: those are for comparing, not for looking at."""
+
+    list_display = ("client", "name", "shown_prefix", "created_at", "expires_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("client", "name", "prefix")
+    ordering = ("client", "name", "-created_at")
+    exclude = ("secret_sha256",)
+
+    @admin.display(description="key")
+    def shown_prefix(self, key: ApiKey) -> str:
+        """Return the part of the key that names it."""
+        return f"hf_{key.prefix}_…"
