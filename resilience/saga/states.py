@@ -16,7 +16,10 @@ class SagaStatus(StrEnum):
 EDGES: dict[SagaStatus, frozenset[SagaStatus]] = {
     SagaStatus.RUNNING: frozenset({SagaStatus.COMPENSATING, SagaStatus.PARKED, SagaStatus.COMPLETED}),
     SagaStatus.COMPENSATING: frozenset({SagaStatus.PARKED, SagaStatus.COMPENSATED}),
-    SagaStatus.PARKED: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
+    # By hand only: on, round, or over the last step that was left (resilience/saga/operate.py).
+    SagaStatus.PARKED: frozenset(
+        {SagaStatus.RUNNING, SagaStatus.COMPENSATING, SagaStatus.COMPLETED, SagaStatus.COMPENSATED}
+    ),
     SagaStatus.COMPLETED: frozenset(),
     SagaStatus.COMPENSATED: frozenset(),
 }
