@@ -38,7 +38,8 @@ class RequestIdMiddleware:
 class ReadableRequestMiddleware:
     """Refuse NUL and text that is not UTF-8 in path, query and headers, and bodies above the limit.
 
-    PostgreSQL takes neither, and a view that passes one on would answer 500.
+    PostgreSQL takes neither, and a view that passes one on would answer 500. Bytes in the path that are
+    not UTF-8 are percent-encoded again by Django, and so name nothing.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -51,8 +52,8 @@ class ReadableRequestMiddleware:
 
 
 def _unreadable(request: HttpRequest) -> InvalidQuery | None:
-    if not _is_text(request.META.get("PATH_INFO", "").encode("latin-1")):
-        return _refusal("", "The path is not UTF-8 or has a NUL.")
+    if "\0" in request.path_info:
+        return _refusal("", "The path has a NUL.")
     if not _is_text(unquote_to_bytes(request.META.get("QUERY_STRING", "").encode("latin-1"))):
         return _refusal("", "The query string is not UTF-8 or has a NUL.")
     for name, value in request.META.items():
