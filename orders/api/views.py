@@ -134,6 +134,7 @@ class CancelOrderView(APIView):
 
         202 while that is under way, 200 when it is done; asking again is harmless.
         """
+        shapes.CancelRequest.read(request.data)
         client = principal_of(request).client
         is_under_way = cancel_order(client=client, order_id=order_id, now=clock.now())
         return Response(_order_document(client, order_id), status=202 if is_under_way else 200)
