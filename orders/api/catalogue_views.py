@@ -24,6 +24,10 @@ from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters
 from resilience.routing.scope import primary_only
 
+# One's own cache may keep the answer, if it asks each time; without this, the API's `no-store` would
+# make the ETag useless.
+_KEPT_AND_ASKED = {"Cache-Control": "private, no-cache"}
+
 
 @method_decorator(conditional_page, name="dispatch")
 class ProductsView(APIView):
@@ -42,9 +46,10 @@ class ProductsView(APIView):
         parameters = query_parameters(request, allowed=PARAMETERS)
         wanted = read_page(request, client=principal_of(request).client, parameters=parameters)
         rows = products(after=wanted.after)[: wanted.rows_wanted]
-        return Response(
-            page_of_rows(rows, wanted=wanted, represent=representations.product, identify=lambda row: row.sku)
+        page = page_of_rows(
+            rows, wanted=wanted, represent=representations.product, identify=lambda row: row.sku
         )
+        return Response(page, headers=_KEPT_AND_ASKED)
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -63,7 +68,7 @@ class ProductView(APIView):
                 row = product_of(sku)
         if row is None:
             raise ProductNotFoundError(f"There is no product {sku}.")
-        return Response(representations.product(row))
+        return Response(representations.product(row), headers=_KEPT_AND_ASKED)
 
     @extend_schema(
         operation_id="putProduct",

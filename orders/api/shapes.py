@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from orders.states import OrderStatus
 from payments.money import AMOUNT_MINOR_MAX, EXPONENTS
-from resilience.rest.errors import invalid_field
+from resilience.rest.card_numbers import holds_card_number
+from resilience.rest.errors import CardNumberRefused, invalid_field
 from resilience.rest.fields import CurrencyCode, Metadata, StrictInteger, StrictString, Timestamp
 from resilience.rest.serializers import StrictSerializer
 
@@ -43,13 +44,18 @@ class Sku(StrictString):
 
 
 def read_sku(sku: str) -> str:
-    """Return a SKU taken from an address; raises InvalidRequest when it is none."""
+    """Return a SKU taken from an address; raises InvalidRequest when it is none.
+
+    A card number is none either: the body of an order could never name that product.
+    """
     if re.fullmatch(SKU_PATTERN, sku) is None or len(sku) > SKU_LENGTH_MAX:
         raise invalid_field(
             "sku",
             code="invalid",
             detail="Send up to 64 letters, digits and ._:- that begin with one of the first two.",
         )
+    if holds_card_number(sku):
+        raise CardNumberRefused("sku: This looks like a card number. Take another name for the product.")
     return sku
 
 
@@ -85,6 +91,10 @@ class OrderRequest(StrictSerializer):
     shipping = StrictInteger(min_value=0, max_value=AMOUNT_MINOR_MAX, required=False, default=0)
     metadata = Metadata(required=False)
     placed_at = Timestamp(required=False)
+
+
+class CancelRequest(StrictSerializer):
+    """Nothing: the address says it all."""
 
 
 class PriceRequest(StrictSerializer):
