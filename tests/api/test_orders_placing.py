@@ -64,7 +64,12 @@ def test_an_order_is_answered_in_full(shop: Shop) -> None:
         "total": money(4495),
         "payments": [
             {"id": str(first.id), "method": "pm_card_visa", "amount": money(500), "status": "pending"},
-            {"id": str(second.id), "method": "pm_card_mastercard", "amount": money(3995), "status": "pending"},
+            {
+                "id": str(second.id),
+                "method": "pm_card_mastercard",
+                "amount": money(3995),
+                "status": "pending",
+            },
         ],
         "metadata": {"note": "ring <twice> & 'wait'", "nested": {"list": [1, 2.5, None, True]}},
         "cancel_reason": None,
