@@ -146,8 +146,8 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigi
 
 _SEND_AGAIN = """
 UPDATE payments_operation
-SET phase = 'sent', sends = sends + 1, sent_at = COALESCE(sent_at, %s)
-WHERE id = ANY(%s) AND phase <> 'settled'
+SET phase = 'sent', sends = sends + 1, sent_at = %s
+WHERE id = ANY(%s) AND phase = 'prepared'
 """
 
 _SETTLE = """
@@ -237,7 +237,7 @@ def intend(operations: Sequence[NewOperation], *, now: datetime) -> None:
 
 
 def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:
-    """Note that live operations are sent once more under their keys."""
+    """Note that operations that never reached the gateway are sent, under their keys."""
     if not operation_ids:
         return
     with connection.cursor() as cursor:

@@ -3,7 +3,7 @@
 from resilience.apikeys.models import ApiKey
 from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
 from resilience.idempotency.models import IdempotencyRecord
-from resilience.saga.models import Saga, SagaStep
+from resilience.saga.models import OperatorAction, Saga, SagaStep
 
 __all__ = [
     "ApiKey",
@@ -12,6 +12,7 @@ __all__ = [
     "IdempotencyRecord",
     "InboxEntry",
     "LoggedEvent",
+    "OperatorAction",
     "Saga",
     "SagaStep",
     "SubscriptionState",

@@ -15,7 +15,7 @@ from payments.states import OperationKind
 from payments.store import LiveOperation, NewOperation, Tender
 from resilience.events import Fact, append
 from resilience.ids import new_id
-from resilience.saga.definition import CallRaised, Run
+from resilience.saga.definition import CallRaised, CallTimedOut, Run
 from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Refused, Waiting
 
 # The worst word counts: a bug stops everything, a doubt must be settled before a refusal turns the
@@ -98,6 +98,9 @@ def _meaning(answer: object, now: datetime) -> Meaning:
     match answer:
         case Answered():
             return interpret(answer, now=now)
+        case CallTimedOut(after_s):
+            # It stays as it was written, sent, and its answer is lost to us: the next attempt asks.
+            return Meaning(InDoubt(f"no answer within {after_s:g} s"))
         case CallRaised(error):
             # A bug. The operation stays as it was written, sent, so that the next attempt asks first.
             return Meaning(Crashed(error))

@@ -41,6 +41,13 @@ Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
+class CallTimedOut:
+    """The answer of a call that did not return within its step's time; it may still take effect."""
+
+    after_s: float
+
+
+@dataclass(frozen=True)
 class CallRaised:
     """The answer of a call that raised instead of answering; whether it took effect is not known."""
 
@@ -60,7 +67,8 @@ class RemoteAction(Protocol):
     def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the calls answered (in the calls' order) and say what it means, by `Run.id`.
 
-        Runs in the transaction of the checkpoint *after* the call. An answer may be `CallRaised`.
+        Runs in the transaction of the checkpoint *after* the call. An answer may be `CallRaised` or
+        `CallTimedOut`.
         """
 
 
@@ -69,13 +77,18 @@ Action = LocalAction | RemoteAction
 
 @dataclass(frozen=True)
 class Step:
-    """One step. `undo` is called for a completed step and for the one that failed: both may have acted."""
+    """One step. `undo` is called for a completed step and for the one that failed: both may have acted.
+
+    `timeout_s` bounds the wait for a remote step's calls, whatever holds them (a resolver has no time
+    limit of its own). It is above the calls' own limits and below the lease (a system check).
+    """
 
     name: str
     do: Action
     undo: Action | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     pivot: bool = False
+    timeout_s: float = 12.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Saga(models.Model):
     waits = models.IntegerField(default=0, help_text="tries of the current step that spent no attempt")
     data = models.JSONField(default=dict)
     reason = models.TextField(default="", help_text="why it compensates or is parked")
+    parked_from = models.CharField(max_length=16, default="", help_text="its status before it was parked")
     abort_requested = models.BooleanField(default=False)
     due_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField()
@@ -86,3 +87,22 @@ class SagaStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.direction} {self.step} #{self.attempt}: {self.outcome}"
+
+
+class OperatorAction(models.Model):
+    """What a person did to a saga, and why: append-only."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    saga = models.ForeignKey(Saga, on_delete=models.PROTECT, related_name="operator_actions")
+    operator = models.CharField(max_length=150)
+    action = models.CharField(max_length=16)
+    reason = models.TextField()
+    step = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_operator_action"
+
+    def __str__(self) -> str:
+        return f"{self.operator}: {self.action} ({self.reason})"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -21,11 +22,11 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from resilience.crashpoints import crashpoint
 from resilience.saga import store
-from resilience.saga.definition import Call, CallRaised
+from resilience.saga.definition import Call, CallRaised, CallTimedOut
 from resilience.saga.outcomes import Crashed
 from resilience.saga.states import SagaStatus
 from resilience.saga.store import Claimed
-from resilience.saga.walk import Answers, Calls, Walk, place_of
+from resilience.saga.walk import Answers, Calls, Walk, place_of, step_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,20 +60,22 @@ class _Tally:
     lost: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class _InFlight:
-    """A saga that waits for its calls."""
+    """A saga that waits for its calls, until `deadline` (monotonic seconds)."""
 
     saga: Claimed
     futures: list[Future[object]]
+    timeout_s: float
+    deadline: float
 
     @property
     def is_answered(self) -> bool:
-        return all(future.done() for future in self.futures)
+        return time.monotonic() >= self.deadline or all(future.done() for future in self.futures)
 
     @property
     def answers(self) -> list[object]:
-        return [future.result() for future in self.futures]
+        return [future.result() if future.done() else CallTimedOut(self.timeout_s) for future in self.futures]
 
 
 @dataclass
@@ -96,22 +99,22 @@ class Runner:
         in_flight = self._start(ids, tally)
         while in_flight:
             answered = _gather(in_flight)
-            in_flight = [flight for flight in in_flight if not flight.is_answered]
+            in_flight = [flight for flight in in_flight if flight not in answered]
             in_flight += self._resume(answered, tally)
         return Counts(**vars(tally))
 
     def _start(self, ids: Sequence[UUID], tally: _Tally) -> list[_InFlight]:
-        def claim() -> list[Claimed]:
-            return store.claim(ids, owner=self.owner, lease_s=self.lease_s)
-
         try:
-            sagas, calls = self._act(claim, {})
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is an outcome of its saga
-            if len(ids) > 1:
-                return [flight for one in ids for flight in self._start([one], tally)]
-            sagas, calls = self._give_up(claim, error), {}
+            sagas, calls = self._act(lambda: self._claim(ids), {})
+        except Exception:  # noqa: BLE001 - whatever a step raises is an outcome of its saga
+            return [
+                flight for one in ids for flight in self._carefully(partial(self._claim, [one]), {}, tally)
+            ]
         tally.claimed += len(sagas)
         return self._send(sagas, calls, tally)
+
+    def _claim(self, ids: Sequence[UUID]) -> list[Claimed]:
+        return store.claim(ids, owner=self.owner, lease_s=self.lease_s)
 
     def _resume(self, answered: Sequence[_InFlight], tally: _Tally) -> list[_InFlight]:
         if not answered:
@@ -120,10 +123,12 @@ class Runner:
         answers = {flight.saga.id: flight.answers for flight in answered}
         try:
             sagas, calls = self._act(lambda: store.guard(held), answers)
-        except Exception as error:  # noqa: BLE001 - see _start
-            if len(answered) > 1:
-                return [flight for one in answered for flight in self._resume([one], tally)]
-            sagas, calls = self._give_up(lambda: store.guard(held), error), {}
+        except Exception:  # noqa: BLE001 - see _start
+            return [
+                flight
+                for saga in held
+                for flight in self._carefully(partial(store.guard, [saga]), answers, tally)
+            ]
         lost = len(held) - len(sagas)
         if lost:
             tally.lost += lost
@@ -132,12 +137,31 @@ class Runner:
             )
         return self._send(sagas, calls, tally)
 
-    def _act(self, load: Callable[[], list[Claimed]], answers: Answers) -> tuple[list[Claimed], Calls]:
+    def _carefully(
+        self, load: Callable[[], list[Claimed]], answers: Answers, tally: _Tally
+    ) -> list[_InFlight]:
+        """Take one saga of a batch that failed on, a step at a time.
+
+        So its mates go on without it, the steps that stand are kept, and a crash is put down to the
+        step that crashed.
+        """
+        while True:
+            try:
+                sagas, calls = self._act(load, answers, steps_max=1)
+            except Exception as error:  # noqa: BLE001 - see _start
+                sagas, calls = self._give_up(load, error), {}
+            if calls or not any(saga.holds_lease for saga in sagas):
+                return self._send(sagas, calls, tally)
+            load, answers = partial(store.guard, sagas), {}
+
+    def _act(
+        self, load: Callable[[], list[Claimed]], answers: Answers, *, steps_max: int | None = None
+    ) -> tuple[list[Claimed], Calls]:
         """One transaction: load, walk each saga to its next call, wait or end, and checkpoint."""
         with transaction.atomic():
             sagas = load()
             walk = Walk(now=self.clock(), random=self.random, answers=answers)
-            calls = walk.go(sagas)
+            calls = walk.go(sagas, steps_max=steps_max)
             if sagas:
                 store.checkpoint(sagas, lease_s=self.lease_s)
             for name in walk.trail:
@@ -180,24 +204,26 @@ class Runner:
                 tally.ended += 1
             else:
                 tally.rescheduled += 1
-        return [
-            _InFlight(saga, [self.executor.submit(_answer, call, place_of(saga)) for call in calls[saga.id]])
-            for saga in sagas
-            if saga.id in calls
-        ]
+        return [self._call(saga, calls[saga.id]) for saga in sagas if saga.id in calls]
+
+    def _call(self, saga: Claimed, calls: Sequence[Call]) -> _InFlight:
+        timeout_s = step_of(saga).timeout_s
+        return _InFlight(
+            saga=saga,
+            futures=[self.executor.submit(_answer, call, place_of(saga)) for call in calls],
+            timeout_s=timeout_s,
+            deadline=time.monotonic() + timeout_s,
+        )
 
 
 def _gather(in_flight: Sequence[_InFlight]) -> list[_InFlight]:
     """Wait for the first answers, and a moment longer for others that can share their commit."""
-    pending = {future for flight in in_flight for future in flight.futures if not future.done()}
+    pending = [future for flight in in_flight for future in flight.futures if not future.done()]
+    if pending and not any(flight.is_answered for flight in in_flight):
+        first_deadline = min(flight.deadline for flight in in_flight)
+        wait(pending, timeout=max(0.0, first_deadline - time.monotonic()), return_when=FIRST_COMPLETED)
     if pending:
-        wait(pending, return_when=FIRST_COMPLETED)
-        limit = time.monotonic() + GATHER_MAX_S
-        are_coming = True
-        while are_coming and pending and time.monotonic() < limit:
-            still_pending = wait(pending, timeout=GATHER_S).not_done
-            are_coming = len(still_pending) < len(pending)
-            pending = still_pending
+        wait(pending, timeout=GATHER_S)
     return [flight for flight in in_flight if flight.is_answered]
 
 

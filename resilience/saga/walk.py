@@ -9,7 +9,7 @@ from random import Random
 from uuid import UUID
 
 from resilience.saga.decide import Compensate, Decision, Finish, Next, Park, Position, RetryAt, decide
-from resilience.saga.definition import Action, Call, Run
+from resilience.saga.definition import Action, Call, Run, Step
 from resilience.saga.outcomes import Crashed, Done, Outcome
 from resilience.saga.registry import UnknownDefinitionError, definition_of
 from resilience.saga.states import SagaStatus
@@ -31,10 +31,15 @@ class Walk:
     calls: Calls = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
 
-    def go(self, sagas: Sequence[Claimed]) -> Calls:
-        """Walk each of `sagas` until it needs a call, waits, or ends; return the calls by saga id."""
+    def go(self, sagas: Sequence[Claimed], *, steps_max: int | None = None) -> Calls:
+        """Walk each of `sagas` until it needs a call, waits, or ends; return the calls by saga id.
+
+        With `steps_max` a saga may stop earlier, still holding its lease.
+        """
         todo = list(sagas)
-        while todo:
+        steps = 0
+        while todo and steps != steps_max:
+            steps += 1
             going_on: list[Claimed] = []
             for group in _by_step(todo):
                 outcomes = self._perform(group)
@@ -93,8 +98,12 @@ class Walk:
 def place_of(saga: Claimed) -> str:
     """Return where a saga stands, as crash points name it."""
     direction = "undo" if saga.status is SagaStatus.COMPENSATING else "do"
-    step = definition_of(saga.definition, saga.version).steps[saga.cursor]
-    return f"{saga.definition}.{step.name}.{direction}"
+    return f"{saga.definition}.{step_of(saga).name}.{direction}"
+
+
+def step_of(saga: Claimed) -> Step:
+    """Return the step that a saga stands at."""
+    return definition_of(saga.definition, saga.version).steps[saga.cursor]
 
 
 def _by_step(sagas: Sequence[Claimed]) -> list[list[Claimed]]:
@@ -134,6 +143,7 @@ def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
             saga.waits += not spends_attempt
             saga.due_at = at
         case Park(reason):
+            saga.parked_from = saga.status
             saga.status, saga.reason, saga.due_at = SagaStatus.PARKED, reason, None
             logger.error(
                 "A saga is parked.",
