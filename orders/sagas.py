@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from orders.services.authorize_order_payments import AuthorizeOrderPayments
-from orders.services.close_orders import close_orders
-from orders.services.confirm_orders import confirm_orders
-from orders.services.release_stock import release_stock
-from orders.services.reserve_stock import reserve_stock
-from orders.services.stop_placement import PLACE_ORDER as PLACE_ORDER_NAME
-from orders.services.stop_placement import stop_placement
+from orders.steps.authorize_order_payments import AuthorizeOrderPayments
+from orders.steps.close_orders import close_orders
+from orders.steps.confirm_orders import confirm_orders
+from orders.steps.release_stock import release_stock
+from orders.steps.reserve_stock import reserve_stock
+from orders.steps.stop_placement import PLACE_ORDER as PLACE_ORDER_NAME
+from orders.steps.stop_placement import stop_placement
 from payments.public import CapturePayments, ReturnPayments
 from resilience.retry import RetryPolicy
 from resilience.saga.definition import SagaDefinition, Step

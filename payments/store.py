@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,43 +10,8 @@ from uuid import UUID
 from django.db import connection
 
 from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
+from payments.tenders import LiveOperation, Tender
 from resilience.ids import new_id
-
-
-@dataclass(frozen=True)
-class LiveOperation:
-    """An operation that is not settled."""
-
-    id: UUID
-    kind: OperationKind
-    gateway: str
-    key: str
-    amount_minor: int
-    phase: Phase
-    first_sent_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Tender:
-    """A payment with its live operations, locked by the transaction that read it."""
-
-    id: UUID
-    order_id: UUID
-    method: str
-    amount_minor: int
-    currency: str
-    status: PaymentStatus
-    captured_minor: int
-    refunded_minor: int
-    gateway: str
-    reference: str
-    action_url: str
-    action_until: datetime | None
-    live: tuple[LiveOperation, ...] = field(default=())
-
-    def live_of(self, kind: OperationKind) -> LiveOperation | None:
-        """Return the live operation of `kind`, if there is one."""
-        return next((operation for operation in self.live if operation.kind is kind), None)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from resilience.apikeys.models import ApiKey
 from resilience.events import event_types, subscriptions
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
-from resilience.saga.models import Saga, SagaStep
+from resilience.saga.models import OperatorAction, Saga, SagaStep
 from resilience.saga.registry import UnknownDefinitionError, definition_of, definitions
 from resilience.saga.states import SagaStatus
 
@@ -26,6 +26,13 @@ class SagaStepInline(ReadOnlyInline):
         "started_at",
         "finished_at",
     )
+
+
+class OperatorActionInline(ReadOnlyInline):
+    """What people did to it."""
+
+    model = OperatorAction
+    fields = ("action", "step", "operator", "reason", "at")
 
 
 @admin.register(Saga)
@@ -52,7 +59,7 @@ class SagaAdmin(ReadOnlyAdmin):
     )
     search_fields = ("id", "business_key")
     ordering = ("-id",)
-    inlines = (SagaStepInline,)
+    inlines = (SagaStepInline, OperatorActionInline)
 
     @admin.display(description="step")
     def step(self, saga: Saga) -> str:

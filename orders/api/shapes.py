@@ -9,7 +9,7 @@ from orders.states import OrderStatus
 from payments.money import AMOUNT_MINOR_MAX, EXPONENTS
 from resilience.rest.card_numbers import holds_card_number
 from resilience.rest.errors import CardNumberRefused, invalid_field
-from resilience.rest.fields import CurrencyCode, Metadata, StrictInteger, StrictString, Timestamp
+from resilience.rest.fields import CurrencyCode, Metadata, StrictInteger, StrictList, StrictString, Timestamp
 from resilience.rest.serializers import StrictSerializer
 
 # What one order may carry; more would make one request a batch job.
@@ -86,8 +86,8 @@ class OrderRequest(StrictSerializer):
 
     customer = CustomerRequest()
     currency = KnownCurrency()
-    lines = serializers.ListField(child=LineRequest(), min_length=1, max_length=LINES_MAX)
-    payments = serializers.ListField(child=PaymentRequest(), min_length=1, max_length=PAYMENTS_MAX)
+    lines = StrictList(child=LineRequest(), min_length=1, max_length=LINES_MAX)
+    payments = StrictList(child=PaymentRequest(), min_length=1, max_length=PAYMENTS_MAX)
     shipping = StrictInteger(min_value=0, max_value=AMOUNT_MINOR_MAX, required=False, default=0)
     metadata = Metadata(required=False)
     placed_at = Timestamp(required=False)

@@ -9,7 +9,7 @@ from payments.services import remote_step
 from payments.services.exchange import Exchange, Mode
 from payments.services.remote_step import Intents
 from payments.states import OperationKind, PaymentStatus
-from payments.store import Tender
+from payments.tenders import Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome
 

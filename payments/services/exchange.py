@@ -11,7 +11,7 @@ from enum import Enum, auto
 from payments.gateways.base import Absent, Answer, Gateway, InDoubt, NotSent, Request
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
-from payments.store import LiveOperation, Tender
+from payments.tenders import LiveOperation, Tender
 from resilience import clock
 from resilience.errors import Operational
 

@@ -19,7 +19,8 @@ from payments.gateways.base import (
 )
 from payments.services.exchange import Answered, Exchange, Mode, NeverHappened
 from payments.states import OperationKind, OperationOutcome, PaymentStatus, Phase
-from payments.store import OperationChange, PaymentChange, Tender
+from payments.store import OperationChange, PaymentChange
+from payments.tenders import Tender
 from resilience.saga import outcomes
 from resilience.saga.outcomes import Done, Failed, Outcome, Refused, Waiting
 
@@ -59,9 +60,10 @@ def interpret(answered: Answered, *, now: datetime) -> Meaning:
         case Declined():
             return _declined(exchange, answer)
         case NotSent(error) if exchange.mode is Mode.SEND:
-            return _not_sent(exchange, Failed(error))
+            return _not_sent(exchange, Failed(error, spends_attempt=False))
         case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
-            return _not_sent(exchange, Failed("throttled", retry_after_s=retry_after_s))
+            turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
+            return _not_sent(exchange, turned_away)
         case NotSent(error) | InDoubt(error):
             return _in_doubt(exchange, error)
         case Throttled(retry_after_s):
@@ -86,6 +88,8 @@ def voided(tender: Tender) -> Meaning:
 
 def _succeeded(exchange: Exchange, answer: Succeeded) -> Meaning:
     tender, operation = exchange.tender, exchange.operation
+    if operation.kind is not OperationKind.VOID and answer.amount_minor != operation.amount_minor:
+        return _in_doubt(exchange, f"the gateway says {answer.amount_minor}, not {operation.amount_minor}")
     settled = _settled(operation.id, OperationOutcome.SUCCEEDED, reference=answer.reference)
     money = (tender.id, tender.order_id, operation.amount_minor, tender.currency)
     match operation.kind:

@@ -12,7 +12,8 @@ from payments.gateways.base import Request
 from payments.services.exchange import Answered, Exchange, Mode
 from payments.services.interpret import Meaning, interpret
 from payments.states import OperationKind
-from payments.store import LiveOperation, NewOperation, Tender
+from payments.store import NewOperation
+from payments.tenders import LiveOperation, Tender
 from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.definition import CallRaised, CallTimedOut, Run

@@ -12,7 +12,7 @@ from payments.services.exchange import Answered, Exchange, Mode
 from payments.services.interpret import voided
 from payments.services.remote_step import Intents
 from payments.states import TERMINAL, OperationKind, PaymentStatus, Phase
-from payments.store import LiveOperation, Tender
+from payments.tenders import LiveOperation, Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Done, Failed, Outcome, Refused
 
@@ -79,6 +79,8 @@ def _never_left(tender: Tender) -> bool:
 def _exchange(intents: Intents, tender: Tender) -> Exchange:
     live = _to_settle_first(tender)
     if live and live.kind is OperationKind.AUTHORIZE:
+        # Asked, and if need be sent again, to be voided then: only so is it sure that no late
+        # arrival reserves the payer's money after everybody has gone.
         return Exchange(tender, live, authorization(tender, live.key), Mode.ASK)
     if live:
         request = Capture(live.key, tender.reference, tender.amount_minor)

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.services.reserve_stock import allocate
+from orders.steps.reserve_stock import allocate
 from orders.store import Want
 
 SKUS = ("apple", "bread", "cheese")

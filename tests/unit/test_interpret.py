@@ -26,7 +26,8 @@ from payments.gateways.base import (
 from payments.services.exchange import Answered, Exchange, Mode, NeverHappened
 from payments.services.interpret import AUTHENTICATION_LASTS, Meaning, interpret, voided
 from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
-from payments.store import LiveOperation, OperationChange, PaymentChange, Tender
+from payments.store import OperationChange, PaymentChange
+from payments.tenders import LiveOperation, Tender
 from resilience.saga import outcomes
 from resilience.saga.outcomes import Done, Failed, Refused, Waiting
 
@@ -339,9 +340,9 @@ def test_what_was_captured_meanwhile_is_not_voided_but_known_as_captured(tender:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (NotSent("refused"), Failed("refused")),
-        (Throttled(None), Failed("throttled")),
-        (Throttled(7.0), Failed("throttled", retry_after_s=7.0)),
+        (NotSent("refused"), Failed("refused", spends_attempt=False)),
+        (Throttled(None), Failed("throttled", spends_attempt=False)),
+        (Throttled(7.0), Failed("throttled", retry_after_s=7.0, spends_attempt=False)),
     ],
 )
 def test_what_was_never_sent_may_be_sent_again(
@@ -466,3 +467,22 @@ def test_a_payer_who_let_the_time_pass_is_waited_for_no_longer():
     meaning = meaning_of(ActionRequired("pi_1", ""), OperationKind.AUTHORIZE, tender, Mode.LOOK)
 
     assert meaning == Meaning(Refused("authentication_timeout"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (OperationKind.AUTHORIZE, PaymentStatus.PENDING),
+        (OperationKind.CAPTURE, PaymentStatus.AUTHORIZED),
+        (OperationKind.REFUND, PaymentStatus.CAPTURED),
+    ],
+)
+def test_an_amount_that_nobody_asked_for_is_a_doubt_and_not_a_success(
+    kind: OperationKind, status: PaymentStatus
+):
+    meaning = meaning_of(Succeeded("pi_1", AMOUNT + 1), kind, tender_in(status), Mode.SEND)
+
+    assert isinstance(meaning.outcome, outcomes.InDoubt)
+    assert meaning.payment is not None
+    assert meaning.payment.status is status
+    assert meaning.fact is None
