@@ -4,11 +4,26 @@ import os
 import signal
 import threading
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 
 from tests.chaos.living_stack import LivingStack
+
+
+@contextmanager
+def frozen(stack: LivingStack, kind: str) -> Iterator[None]:
+    """Let the processes of `kind` stand still: they take connections and never answer."""
+    pids = stack.pids(kind)
+    assert pids, f"no {kind} runs"
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 @dataclass

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -22,11 +23,17 @@ class Storefront:
     stack: LivingStack
     rate: float
     random: Random
+    name: str = field(default_factory=lambda: uuid4().hex)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     post_s: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def accepted_ids(self) -> list[str]:
+        """Return the orders that were answered 201."""
+        return [order["id"] for order in self.accepted.values()]
 
     def start(self, *, shoppers: int = 6) -> None:
         """Begin, with some orders in flight at a time."""
@@ -46,7 +53,7 @@ class Storefront:
         with self.stack.client() as client:
             placed = 0
             while not self._stopping.wait(random.expovariate(rate)):
-                self._place(client, f"shopper-{number}-{placed}", _order(random))
+                self._place(client, f"{self.name}-{number}-{placed}", _order(random))
                 placed += 1
 
     def _place(self, client: httpx.Client, key: str, order: dict[str, Any]) -> None:

@@ -1,0 +1,54 @@
+"""Redis is only a doorbell: frozen or emptied, it costs time and no order."""
+
+import time
+from random import Random
+
+import pytest
+import redis
+
+from tests.chaos.living_stack import LivingStack
+from tests.chaos.nemesis import frozen
+from tests.chaos.storefront import Storefront
+from tests.chaos.verdict import settled_orders, violations
+from tests.processes import wait_until
+
+SEED = 20261124
+# The promise for a Redis that lost its memory: rung again after 5 s, and done soon after.
+CONTINUE_WITHIN_S = 15.0
+
+
+@pytest.mark.timeout(180)
+def test_orders_are_accepted_while_redis_is_frozen_and_end_when_it_wakes(stack: LivingStack) -> None:
+    storefront = Storefront(stack, rate=12.0, random=Random(SEED))
+
+    with frozen(stack, "redis"):
+        storefront.start()
+        time.sleep(6)
+        storefront.stop()
+        accepted = storefront.accepted_ids
+
+    slowest = sorted(storefront.post_s)[int(len(storefront.post_s) * 0.99)]
+    print(f"{len(accepted)} orders accepted while Redis was frozen, POST p99 {slowest * 1000:.0f} ms")
+    assert storefront.errors == []
+    assert len(accepted) > 20
+    orders = settled_orders(stack, accepted, within_s=60)
+    assert violations(orders, stack.gateway_orders()) == []
+
+
+@pytest.mark.timeout(180)
+def test_pending_orders_go_on_soon_after_redis_lost_its_memory(stack: LivingStack) -> None:
+    queue = redis.Redis.from_url(stack.told["redis"])
+    storefront = Storefront(stack, rate=20.0, random=Random(SEED))
+
+    with frozen(stack, "worker"):
+        storefront.start()
+        wait_until(lambda: queue.llen("sagas") > 0 and len(storefront.accepted) > 20, limit_s=30)
+        storefront.stop()
+        queue.flushall()
+    began = time.monotonic()
+
+    orders = settled_orders(stack, storefront.accepted_ids, within_s=CONTINUE_WITHIN_S)
+
+    print(f"{len(orders)} orders ended {time.monotonic() - began:.1f} s after FLUSHALL")
+    assert storefront.errors == []
+    assert violations(orders, stack.gateway_orders()) == []
