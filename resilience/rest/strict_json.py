@@ -88,7 +88,9 @@ def _read_members(members: list[tuple[str, object]]) -> dict[str, object]:
     return value if len(value) == len(members) else _Repeated(members)
 
 
-def _read_integer(digits: str) -> int:
+def _read_integer(digits: str) -> int | float:
+    if digits == "-0":  # no integer has a minus zero; floats do, and fields for integers refuse those
+        return -0.0
     # A number of a million digits is not worked out: any value outside the range says the same.
     return int(digits) if len(digits) <= _INT64_CHARACTERS_MAX else INTEGER_MAX + 1
 

@@ -45,6 +45,14 @@ class Shop(Caller):
             **headers,
         )
 
+    def generic(
+        self, method: str, path: str, body: bytes, *, content_type: str = "application/json", **headers: str
+    ) -> Any:
+        """Send these bytes as they are."""
+        return self._http.generic(
+            method, path, body, content_type=content_type, headers=self._headers(headers)
+        )
+
     def put(self, path: str, body: object, **headers: str) -> Any:
         return self._http.put(
             path, json.dumps(body).encode(), content_type="application/json", headers=self._headers(headers)
