@@ -315,16 +315,16 @@ BUSINESS = [
     at("/payments", json.dumps([{"method": "a"}, {"method": "b"}]), "payments_do_not_add_up", status=422),
 ]
 
-MALFORMED_ORDERS = [
-    *NUMBERS,
-    *TEXTS,
-    *TIMES,
-    *SHAPES,
-    *METADATA,
-    *CARDS,
-    *BODIES,
-    *CONTENT_TYPES,
-    *KEYS,
-    *PREFERENCES,
-    *BUSINESS,
-]
+MALFORMED_ORDERS = {
+    "numbers": NUMBERS,
+    "texts": TEXTS,
+    "times": TIMES,
+    "shapes": SHAPES,
+    "metadata": METADATA,
+    "card numbers": CARDS,
+    "bodies": BODIES,
+    "content types": CONTENT_TYPES,
+    "keys": KEYS,
+    "preferences": PREFERENCES,
+    "business": BUSINESS,
+}

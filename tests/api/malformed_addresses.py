@@ -136,4 +136,4 @@ CATALOGUE = [
     counting("9" * 30, JSON),
 ]
 
-MALFORMED_ADDRESSES = [*LISTS, *PATHS, *CATALOGUE]
+MALFORMED_ADDRESSES = {"lists": LISTS, "paths": PATHS, "catalogue": CATALOGUE}
