@@ -73,6 +73,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
+# Seconds are what an operator compares.
+DATETIME_FORMAT = "Y-m-d H:i:s"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("HOLDFAST_STATIC_ROOT", BASE_DIR / ".holdfast" / "static")
 WHITENOISE_USE_FINDERS = True

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerView
 
 from config.schema import SchemaView
@@ -11,7 +12,11 @@ handler403 = "config.error_views.permission_denied"
 handler404 = "config.error_views.not_found"
 handler500 = "config.error_views.server_error"
 
+admin.site.site_header = admin.site.site_title = "Holdfast"
+admin.site.index_title = "What the platform holds"
+
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs")),
     path("api/v1/", include("orders.api.urls")),
     path("api/v1/", include("payments.api.urls")),
     path("api/v1/schema", SchemaView.as_view(), name="schema"),
