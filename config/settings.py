@@ -134,6 +134,7 @@ CACHES = {
 
 # --- Celery: an alarm clock. The saga row is the truth, a message is a hint (research 9) -------
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_TASK_ROUTES = {"resilience.saga.run": {"queue": "sagas"}}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

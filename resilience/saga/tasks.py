@@ -36,7 +36,7 @@ def process_runner() -> Runner:
     )
 
 
-@shared_task(name="resilience.saga.run", queue="sagas")
+@shared_task(name="resilience.saga.run")
 def run_sagas(ids: list[str]) -> None:
     """Carry the sagas with these ids as far as they go now; ids that are not due are harmless."""
     close_old_connections()
