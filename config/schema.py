@@ -15,10 +15,12 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import AllowAny
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from config.problems import CONTENT_TYPE
 from resilience.apikeys.permissions import required_permission
+from resilience.rest.serializers import StrictSerializer
 
 _PROBLEMS_ALWAYS = {
     "400": "The request breaks the contract; `errors` names the fields.",
@@ -89,6 +91,15 @@ class ProblemAwareSchema(AutoSchema):
         needed = required_permission(self.view, self.method)
         described = super().get_description()
         return f"{described}\n\nNeeds the permission `{needed}`." if needed else described
+
+    def get_serializer_name(self, serializer: Serializer[Any], direction: Any) -> str:
+        """Return the name of a shape, to which drf-spectacular adds "Request" where it is one."""
+        name: str = super().get_serializer_name(serializer, direction)
+        return name.removesuffix("Request") if direction == "request" else name
+
+    def _map_basic_serializer(self, serializer: Serializer[Any], direction: Any) -> dict[str, Any]:
+        shape: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        return {**shape, "additionalProperties": False} if isinstance(serializer, StrictSerializer) else shape
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -72,8 +72,8 @@ class StrictString(_StrictField, serializers.CharField):
     def __init__(self, *, max_length: int, pattern: str | None = None, **options: Any) -> None:
         super().__init__(max_length=max_length, trim_whitespace=False, **options)
         self._pattern = re.compile(pattern) if pattern else None
-        if pattern:  # only drf-spectacular reads it
-            self.validators.append(RegexValidator(pattern))
+        if pattern:  # only drf-spectacular reads it; a JSON Schema's pattern may match anywhere
+            self.validators.append(RegexValidator(f"^{pattern}$"))
 
     def to_internal_value(self, data: object) -> str:
         """Return the string."""
