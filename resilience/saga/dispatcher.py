@@ -13,6 +13,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
+from kombu import Connection, Producer
 from kombu.exceptions import OperationalError as BrokerError
 
 from resilience.retry import RetryPolicy, full_jitter_s
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 QUEUE = "sagas"
 # How long an order waits at most to be noticed; halved, an idle dispatcher asks 40 times a second.
 IDLE_S = 0.05
+# A broker that takes longer is away; sagas lose nothing, they are rung for again.
+CONNECT_S_MAX = 2
 TROUBLE = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0)
 
 
@@ -67,6 +70,8 @@ class _Broker:
         self._redis = redis.Redis.from_url(
             settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1
         )
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
 
     def queued(self) -> int:
         """Return how many messages wait unread. Raises redis.RedisError."""
@@ -74,9 +79,22 @@ class _Broker:
 
     def publish(self, ids: Sequence[UUID]) -> None:
         """Send one message. Raises kombu's OperationalError."""
-        run_sagas.apply_async(args=([str(saga_id) for saga_id in ids],), retry=False)
+        run_sagas.apply_async(
+            args=([str(saga_id) for saga_id in ids],), producer=self._connected(), retry=False
+        )
 
     def forget(self) -> None:
         """Drop connections that may be broken; the next use opens new ones."""
         self._redis.close()
-        current_app.pool.force_close_all()  # type: ignore[attr-defined] # its stubs do not know kombu
+        if self._connection is not None:
+            # Closing politely would speak to a broker that may not answer.
+            self._connection.collect()
+        self._connection = self._producer = None
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            self._connection = current_app.connection_for_write()
+            # Once: kombu would try for ever by itself, and hide from us that the broker is away.
+            self._connection.ensure_connection(max_retries=1, timeout=CONNECT_S_MAX)
+            self._producer = Producer(self._connection.channel(), auto_declare=False)
+        return self._producer

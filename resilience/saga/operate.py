@@ -17,6 +17,9 @@ from resilience.saga.models import OperatorAction, Saga
 from resilience.saga.registry import definition_of
 from resilience.saga.states import SagaStatus
 
+# Why a saga compensates that an operator turned round.
+CANCELLED_BY_OPERATOR = "cancelled_by_operator"
+
 
 class SagaNotFoundError(Refusal):
     """There is no such saga."""
@@ -67,6 +70,7 @@ def compensate(instruction: Instruction) -> None:
     def turn_round(saga: Saga, definition: SagaDefinition) -> None:
         if saga.parked_from == SagaStatus.RUNNING and saga.cursor > definition.pivot_index:
             raise SagaPastPivotError(f"{saga} is past its pivot; retry it or resolve its step.")
+        saga.reason = saga.reason or CANCELLED_BY_OPERATOR
         _go_on(saga, SagaStatus.COMPENSATING, saga.cursor)
 
     _act(instruction, "compensate", turn_round)

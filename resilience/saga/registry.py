@@ -6,7 +6,7 @@ _definitions: dict[tuple[str, int], SagaDefinition] = {}
 
 
 class UnknownDefinitionError(LookupError):
-    """A saga was started on a definition that this process does not know: it waits for one that does."""
+    """A saga was started on a definition that this process does not know: it is parked, not guessed."""
 
 
 def register(definition: SagaDefinition) -> SagaDefinition:

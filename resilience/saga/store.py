@@ -50,6 +50,7 @@ class Claimed:
     due_at: datetime | None = None
     asked_at: datetime | None = None
     parked_from: SagaStatus | None = None
+    parked_reason: str = ""
     holds_lease: bool = True
     log: list[LogLine] = field(default_factory=list)
 
@@ -68,9 +69,9 @@ class Start:
 
 _INSERT = """
 INSERT INTO resilience_saga (id, definition, version, business_key, status, cursor, attempt, waits, data,
-                             reason, parked_from, abort_requested, due_at, deadline_at, lease_owner, fence,
-                             created_at)
-VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', false, %s, %s, '', 0, %s)
+                             reason, parked_from, parked_reason, abort_requested, due_at, deadline_at,
+                             lease_owner, fence, created_at)
+VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', '', false, %s, %s, '', 0, %s)
 ON CONFLICT (definition, business_key) DO NOTHING
 """
 
@@ -109,14 +110,16 @@ WITH moved AS (
   UPDATE resilience_saga s
   SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits,
       data = c.data, reason = c.reason, parked_from = c.parked_from,
+      parked_reason = c.parked_reason,
       due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
       lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
       rung_at = CASE WHEN c.holds_lease THEN s.rung_at END,
       ended_at = CASE WHEN c.status IN ('completed', 'compensated') THEN clock_timestamp() END
   FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::smallint[], %s::int[], %s::int[], %s::jsonb[],
-              %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
-    AS c (id, fence, status, cursor, attempt, waits, data, reason, parked_from, due_at, holds_lease)
+              %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
+    AS c (id, fence, status, cursor, attempt, waits, data, reason, parked_from, parked_reason, due_at,
+          holds_lease)
   WHERE s.id = c.id AND s.fence = c.fence
   RETURNING s.id
 ), logged AS (
@@ -228,6 +231,7 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
                 [json.dumps(saga.data) for saga in claimed],
                 [saga.reason for saga in claimed],
                 [saga.parked_from.value if saga.parked_from else "" for saga in claimed],
+                [saga.parked_reason for saga in claimed],
                 [saga.due_at for saga in claimed],
                 [saga.holds_lease for saga in claimed],
                 [saga.id for saga, _ in lines],

@@ -144,7 +144,7 @@ def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
             saga.due_at = at
         case Park(reason):
             saga.parked_from = saga.status
-            saga.status, saga.reason, saga.due_at = SagaStatus.PARKED, reason, None
+            saga.status, saga.parked_reason, saga.due_at = SagaStatus.PARKED, reason, None
             logger.error(
                 "A saga is parked.",
                 extra={"saga": str(saga.id), "business_key": str(saga.business_key), "reason": reason},

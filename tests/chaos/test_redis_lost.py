@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.chaos.living_stack import LivingStack
-from tests.chaos.nemesis import frozen
+from tests.chaos.nemesis import Nemesis, frozen
 from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import settled_orders, violations
 from tests.processes import wait_until
@@ -20,6 +20,7 @@ CONTINUE_WITHIN_S = 15.0
 @pytest.mark.timeout(180)
 def test_orders_are_accepted_while_redis_is_frozen_and_end_when_it_wakes(stack: LivingStack) -> None:
     storefront = Storefront(stack, rate=12.0, random=Random(SEED))
+    dispatcher = stack.pids("dispatcher")
 
     with frozen(stack, "redis"):
         storefront.start()
@@ -33,6 +34,25 @@ def test_orders_are_accepted_while_redis_is_frozen_and_end_when_it_wakes(stack: 
     assert len(accepted) > 20
     orders = settled_orders(stack, accepted, within_s=60)
     assert violations(orders, stack.gateway_orders()) == []
+    assert stack.pids("dispatcher") == dispatcher
+
+
+@pytest.mark.timeout(180)
+def test_the_dispatcher_outlives_a_redis_that_is_killed_again_and_again(stack: LivingStack) -> None:
+    storefront = Storefront(stack, rate=12.0, random=Random(SEED))
+    nemesis = Nemesis(stack, kinds=("redis",), every_s=1.0, random=Random(SEED))
+    dispatcher = stack.pids("dispatcher")
+
+    storefront.start()
+    nemesis.start()
+    wait_until(lambda: nemesis.killed["redis"] >= 4, limit_s=30)
+    nemesis.stop()
+    storefront.stop()
+
+    assert storefront.errors == []
+    orders = settled_orders(stack, storefront.accepted_ids, within_s=60)
+    assert violations(orders, stack.gateway_orders()) == []
+    assert stack.pids("dispatcher") == dispatcher
 
 
 @pytest.mark.timeout(180)

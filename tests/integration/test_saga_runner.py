@@ -129,7 +129,7 @@ def test_a_saga_that_poisons_its_batch_harms_only_itself() -> None:
 
     poison.refresh_from_db()
     assert poison.status == "parked"
-    assert "ValueError: bug" in poison.reason
+    assert "ValueError: bug" in poison.parked_reason
     assert {Saga.objects.get(pk=saga.pk).status for saga in healthy} == {"completed"}
     assert [outcome for _, _, outcome in log_of(poison)] == ["crashed"] * 5
 
@@ -219,7 +219,7 @@ def test_a_version_that_is_not_known_here_is_parked_and_not_guessed() -> None:
 
     assert run(saga) == Counts(claimed=1, parked=1)
 
-    assert "version 99 is not known" in Saga.objects.get(pk=saga.pk).reason
+    assert "version 99 is not known" in Saga.objects.get(pk=saga.pk).parked_reason
 
 
 def test_a_saga_starts_once_for_its_business_key() -> None:

@@ -46,5 +46,5 @@ class Command(BaseCommand):
     def _list_parked(self) -> None:
         parked = Saga.objects.filter(status=SagaStatus.PARKED).order_by("created_at")
         for saga in parked[:LISTED_MAX]:
-            self.stdout.write(f"{saga.id}  {saga.definition} of {saga.business_key}: {saga.reason}")
+            self.stdout.write(f"{saga.id}  {saga.definition} of {saga.business_key}: {saga.parked_reason}")
         self.stdout.write(f"{parked.count()} parked")
