@@ -89,7 +89,7 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::
 
 _TENDERS = """
 SELECT p.id, p.order_id, p.method, p.amount_minor, p.currency, p.status, p.captured_minor, p.refunded_minor,
-       p.gateway, p.reference, p.action_url, p.action_until,
+       p.gateway, p.reference, p.action_url, p.action_until, p.decline_code,
        o.id, o.kind, o.gateway, o.key, o.amount_minor, o.phase, o.sent_at
 FROM payments_payment p
 LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.phase <> 'settled'
@@ -99,7 +99,7 @@ FOR NO KEY UPDATE OF p
 """
 
 # Of the columns above, those of the payment; the operation's follow.
-_TENDER_COLUMNS = 12
+_TENDER_COLUMNS = 13
 
 _INTEND = """
 INSERT INTO payments_operation (id, payment_id, kind, gateway, key, amount_minor, phase, outcome, reference,

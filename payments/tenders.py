@@ -36,6 +36,7 @@ class Tender:
     reference: str
     action_url: str
     action_until: datetime | None
+    decline_code: str = ""
     live: tuple[LiveOperation, ...] = field(default=())
 
     def live_of(self, kind: OperationKind) -> LiveOperation | None:

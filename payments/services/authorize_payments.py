@@ -7,25 +7,29 @@ from payments import store
 from payments.gateways.base import Authorize
 from payments.services import remote_step
 from payments.services.exchange import Exchange, Mode
-from payments.services.remote_step import Intents
+from payments.services.remote_step import Ended, Intents
 from payments.states import OperationKind, PaymentStatus
 from payments.tenders import Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome
+
+_OPEN = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION)
+# Captured: by hand, at the gateway, before we looked.
+_STANDING = (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED)
 
 
 class AuthorizePayments:
     """A saga step keyed by order id: all tenders are authorized, or the step is refused or retried."""
 
     def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
-        """Write an intent for each tender that is not authorized yet."""
+        """Write an intent for each tender that is not authorized yet; one that was declined stays so."""
         tenders = store.lock_tenders([run.key for run in runs])
         intents = Intents(runs[0].now)
         calls = {
             run.id: [
-                _exchange(intents, tender)
+                _exchange(intents, tender) if tender.status in _OPEN else Ended(tender.decline_code)
                 for tender in tenders[run.key]
-                if tender.status in (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION)
+                if tender.status not in _STANDING
             ]
             for run in runs
         }

@@ -7,25 +7,30 @@ from payments import store
 from payments.gateways.base import Capture
 from payments.services import remote_step
 from payments.services.exchange import Exchange, Mode
-from payments.services.remote_step import Intents
+from payments.services.remote_step import Ended, Intents
 from payments.states import OperationKind, PaymentStatus
 from payments.tenders import Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome
+
+# Why a tender cannot be captured whose authorization a person took for settled.
+NOT_AUTHORIZED = "not_authorized"
 
 
 class CapturePayments:
     """A saga step keyed by order id: done when every tender is captured."""
 
     def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
-        """Write an intent for each tender that is authorized and not captured."""
+        """Write an intent for each tender that is not captured; one that is not authorized refuses."""
         tenders = store.lock_tenders([run.key for run in runs])
         intents = Intents(runs[0].now)
         calls = {
             run.id: [
                 _exchange(intents, tender)
-                for tender in tenders[run.key]
                 if tender.status is PaymentStatus.AUTHORIZED
+                else Ended(tender.decline_code or NOT_AUTHORIZED)
+                for tender in tenders[run.key]
+                if tender.status is not PaymentStatus.CAPTURED
             ]
             for run in runs
         }

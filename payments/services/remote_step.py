@@ -24,6 +24,20 @@ from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Re
 _WORST_FIRST = (Crashed, InDoubt, Refused, Failed, Waiting, Done)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A call that asks nobody: its tender was lost in an earlier attempt, beside one in doubt.
+
+    The danger: a step that only counts the tenders it still asks about would go on without this one,
+    and sell the order for less than its price.
+    """
+
+    code: str
+
+    def __call__(self) -> "Ended":
+        return self
+
+
 @dataclass
 class Intents:
     """The exchanges of a batch and the operations to be written before them."""
@@ -99,6 +113,8 @@ def _meaning(answer: object, now: datetime) -> Meaning:
     match answer:
         case Answered():
             return interpret(answer, now=now)
+        case Ended(code):
+            return Meaning(Refused(code))
         case CallTimedOut(after_s):
             # It stays as it was written, sent, and its answer is lost to us: the next attempt asks.
             return Meaning(InDoubt(f"no answer within {after_s:g} s"))
