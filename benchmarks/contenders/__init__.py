@@ -1,0 +1,1 @@
+"""Who is measured: each settles the same backlog in its own way."""
