@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 # as another one is answered within this: long enough for a busy process to read the next answer,
 # short enough that one hanging call does not hold the others.
 GATHER_S = 0.02
-# ...and at most this long, so that a trickle of answers does not hold them either.
-GATHER_MAX_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,22 @@ class _InFlight:
     def is_answered(self) -> bool:
         return time.monotonic() >= self.deadline or all(future.done() for future in self.futures)
 
-    @property
     def answers(self) -> list[object]:
-        return [future.result() if future.done() else CallTimedOut(self.timeout_s) for future in self.futures]
+        """Return what came back, and leave the rest behind."""
+        self.cancel()
+        return [
+            CallTimedOut(self.timeout_s) if future.cancelled() or not future.done() else future.result()
+            for future in self.futures
+        ]
+
+    def cancel(self) -> None:
+        """Take calls back that no thread has begun.
+
+        Made after their saga went on without them, they would reach the outside at any later time, and
+        fill the threads with calls that nobody waits for while the outside hangs.
+        """
+        for future in self.futures:
+            future.cancel()
 
 
 @dataclass
@@ -97,10 +108,14 @@ class Runner:
         """
         tally = _Tally()
         in_flight = self._start(ids, tally)
-        while in_flight:
-            answered = _gather(in_flight)
-            in_flight = [flight for flight in in_flight if flight not in answered]
-            in_flight += self._resume(answered, tally)
+        try:
+            while in_flight:
+                answered = _gather(in_flight)
+                in_flight = [flight for flight in in_flight if flight not in answered]
+                in_flight += self._resume(answered, tally)
+        finally:
+            for flight in in_flight:
+                flight.cancel()
         return Counts(**vars(tally))
 
     def _start(self, ids: Sequence[UUID], tally: _Tally) -> list[_InFlight]:
@@ -120,7 +135,7 @@ class Runner:
         if not answered:
             return []
         held = [flight.saga for flight in answered]
-        answers = {flight.saga.id: flight.answers for flight in answered}
+        answers = {flight.saga.id: flight.answers() for flight in answered}
         try:
             sagas, calls = self._act(lambda: store.guard(held), answers)
         except Exception:  # noqa: BLE001 - see _start

@@ -159,6 +159,21 @@ def test_a_call_that_hangs_is_left_behind_and_asked_about_later() -> None:
     assert (saga.status, saga.attempt, saga.waits) == ("running", 0, 1)
 
 
+def test_a_call_that_found_no_thread_in_time_is_never_made() -> None:
+    made: list[str] = []
+    hanging = begin(toy(Step("ask", do=Remote(lambda: time.sleep(1) or "yes"))))
+    queued_remote = Remote(lambda: made.append("late") or "yes")
+    queued = begin(toy(Step("ask", do=queued_remote, timeout_s=0.2)))
+    executor = ThreadPoolExecutor(1)
+
+    Runner("test", lease_s=5, executor=executor, clock=now).run([hanging.id, queued.id])
+    executor.shutdown(wait=True)
+
+    assert made == []
+    assert queued_remote.answers == [CallTimedOut(0.2)]
+    assert Saga.objects.get(pk=hanging.pk).status == "completed"
+
+
 def test_a_call_that_hangs_does_not_hold_its_batch() -> None:
     slow = begin(toy(Step("ask", do=Remote(lambda: time.sleep(2) or "yes"))))
     ended_after: list[float] = []
