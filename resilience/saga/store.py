@@ -229,9 +229,9 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
                 [saga.attempt for saga in claimed],
                 [saga.waits for saga in claimed],
                 [json.dumps(saga.data) for saga in claimed],
-                [saga.reason for saga in claimed],
+                [_writable(saga.reason) for saga in claimed],
                 [saga.parked_from.value if saga.parked_from else "" for saga in claimed],
-                [saga.parked_reason for saga in claimed],
+                [_writable(saga.parked_reason) for saga in claimed],
                 [saga.due_at for saga in claimed],
                 [saga.holds_lease for saga in claimed],
                 [saga.id for saga, _ in lines],
@@ -240,7 +240,7 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
                 [line.direction for _, line in lines],
                 [line.attempt for _, line in lines],
                 [line.outcome for _, line in lines],
-                [line.error for _, line in lines],
+                [_writable(line.error) for _, line in lines],
                 [line.delay_s for _, line in lines],
                 [line.started_at for _, line in lines],
                 [line.finished_at for _, line in lines],
@@ -259,3 +259,8 @@ def request_abort(*, definition: str, business_key: UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_ABORT, [definition, business_key])
         return cursor.rowcount == 1
+
+
+def _writable(text: str) -> str:
+    """Return `text` as PostgreSQL takes it: an error's own words must not keep it from being noted."""
+    return text.replace("\x00", "").encode(errors="replace").decode()

@@ -134,6 +134,19 @@ def test_a_saga_that_poisons_its_batch_harms_only_itself() -> None:
     assert [outcome for _, _, outcome in log_of(poison)] == ["crashed"] * 5
 
 
+def test_an_error_that_no_column_can_hold_harms_only_its_saga() -> None:
+    def fail(_runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
+        raise ValueError("\x00 and \ud800")
+
+    poison = begin(toy(Step("step", do=fail, retry=AT_ONCE)))
+    healthy = begin(toy(Step("step", do=Script())))
+
+    run(poison, healthy)
+
+    assert Saga.objects.get(pk=healthy.pk).status == "completed"
+    assert SagaStep.objects.get(saga=poison).error == "ValueError:  and ?"
+
+
 def test_attempts_run_out_before_the_pivot_and_the_saga_turns_round() -> None:
     undo = Script()
     saga = begin(toy(Step("step", do=Script(*[Failed("away")] * 9), undo=undo, retry=AT_ONCE)))
