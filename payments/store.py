@@ -40,13 +40,17 @@ class NewOperation:
 
 @dataclass(frozen=True)
 class OperationChange:
-    """What became of an operation. `outcome` is set exactly when `phase` is SETTLED."""
+    """What became of an operation. `outcome` is set exactly when `phase` is SETTLED.
+
+    `sent_at`: the gateway may have carried it out as late as this.
+    """
 
     id: UUID
     phase: Phase
     outcome: OperationOutcome | None = None
     reference: str = ""
     error: str = ""
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::
 _TENDERS = """
 SELECT p.id, p.order_id, p.method, p.amount_minor, p.currency, p.status, p.captured_minor, p.refunded_minor,
        p.gateway, p.reference, p.action_url, p.action_until, p.decline_code,
-       o.id, o.kind, o.gateway, o.key, o.amount_minor, o.phase, o.sent_at
+       o.id, o.kind, o.gateway, o.key, o.amount_minor, o.phase, o.created_at, o.sent_at
 FROM payments_payment p
 LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.phase <> 'settled'
 WHERE p.order_id = ANY(%s)
@@ -111,8 +115,8 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigi
 
 _SEND_AGAIN = """
 UPDATE payments_operation
-SET phase = 'sent', sends = sends + 1, sent_at = %s
-WHERE id = ANY(%s) AND phase = 'prepared'
+SET phase = 'sent', sends = sends + 1, sent_at = CASE WHEN phase = 'in_doubt' THEN sent_at ELSE %s END
+WHERE id = ANY(%s) AND phase <> 'settled'
 """
 
 _SETTLE = """
@@ -122,9 +126,10 @@ WITH operations AS (
       reference = CASE WHEN c.reference = '' THEN o.reference ELSE c.reference END,
       in_doubt_since = CASE WHEN c.phase = 'in_doubt' THEN COALESCE(o.in_doubt_since, %s)
                             ELSE o.in_doubt_since END,
+      sent_at = COALESCE(c.sent_at, o.sent_at),
       settled_at = CASE WHEN c.phase = 'settled' THEN %s END
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
-    AS c (id, phase, outcome, reference, error)
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+    AS c (id, phase, outcome, reference, error, sent_at)
   WHERE o.id = c.id AND o.phase <> 'settled'
   RETURNING o.id
 ), payments AS (
@@ -202,7 +207,10 @@ def intend(operations: Sequence[NewOperation], *, now: datetime) -> None:
 
 
 def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:
-    """Note that operations that never reached the gateway are sent, under their keys."""
+    """Note that operations may be sent once more, under their keys.
+
+    What became of one whose last answer is not known (still "sent") may have happened until now.
+    """
     if not operation_ids:
         return
     with connection.cursor() as cursor:
@@ -233,6 +241,7 @@ def settle(
                 [change.outcome.value if change.outcome else "" for change in operations],
                 [change.reference for change in operations],
                 [change.error for change in operations],
+                [change.sent_at for change in operations],
                 now,
                 now,
                 [change.id for change in payments],
@@ -262,5 +271,7 @@ def _tender(row: Sequence[Any], live: Sequence[LiveOperation]) -> Tender:
 
 
 def _live_operation(columns: Sequence[Any]) -> LiveOperation:
-    operation_id, kind, gateway, key, amount_minor, phase, sent_at = columns
-    return LiveOperation(operation_id, OperationKind(kind), gateway, key, amount_minor, Phase(phase), sent_at)
+    operation_id, kind, gateway, key, amount_minor, phase, created_at, sent_at = columns
+    return LiveOperation(
+        operation_id, OperationKind(kind), gateway, key, amount_minor, Phase(phase), created_at, sent_at
+    )

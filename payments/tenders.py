@@ -9,7 +9,10 @@ from payments.states import OperationKind, PaymentStatus, Phase
 
 @dataclass(frozen=True)
 class LiveOperation:
-    """An operation that is not settled."""
+    """An operation that is not settled.
+
+    `sent_at` is when the gateway may have carried it out last, as far as we know.
+    """
 
     id: UUID
     kind: OperationKind
@@ -17,7 +20,8 @@ class LiveOperation:
     key: str
     amount_minor: int
     phase: Phase
-    first_sent_at: datetime | None
+    created_at: datetime
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True)

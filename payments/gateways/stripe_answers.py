@@ -206,8 +206,9 @@ def _answer_of_status(error: stripe.StripeError) -> InDoubt | Throttled:
     """Judge an answer whose body is not the documented one; the status is all there is."""
     if error.http_status == 429:
         return Throttled(_retry_after_s(error))
-    headers = _headers_of(error)
-    is_stored = headers.get("Idempotent-Replayed") == "true" or headers.get("Stripe-Should-Retry") == "false"
+    # Not "Stripe-Should-Retry: false", which comes with the first answer too: what that request did may
+    # not show in their search yet.
+    is_stored = _headers_of(error).get("Idempotent-Replayed") == "true"
     return InDoubt(f"HTTP {error.http_status}: {_text(_error_body(error), 'message')}", is_stored=is_stored)
 
 

@@ -5,7 +5,7 @@ the gateway therefore begins with a question, and only then sends again, under t
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from payments.gateways.base import Absent, Answer, Gateway, InDoubt, NotSent, Request
@@ -76,15 +76,16 @@ class Exchange:
         found = at.look_up(self.request)
         if not isinstance(found, Absent):
             return found
-        age = clock.now() - (self.operation.first_sent_at or clock.now())
-        if self.mode is Mode.LOOK or age > KEY_KEPT:
-            return self._absent(age)
+        now = clock.now()
+        if self.mode is Mode.LOOK or now - self.operation.created_at > KEY_KEPT:
+            return self._absent(now)
         answer = at.send(self.request)
         if isinstance(answer, InDoubt) and answer.is_stored and isinstance(at.look_up(self.request), Absent):
-            return self._absent(age)
+            return self._absent(now)
         return answer
 
-    def _absent(self, age: timedelta) -> InDoubt | NeverHappened:
+    def _absent(self, now: datetime) -> InDoubt | NeverHappened:
+        age = now - (self.operation.sent_at or now)
         if age > READS_LAG_MAX:
             return NeverHappened(f"the gateway shows no trace after {age.total_seconds():.0f} s")
-        return InDoubt("the gateway shows no trace yet")
+        return InDoubt("the gateway shows no trace yet", is_stored=True)

@@ -65,7 +65,7 @@ def interpret(answered: Answered, *, now: datetime) -> Meaning:
             turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
             return _not_sent(exchange, turned_away)
         case NotSent(error) | InDoubt(error):
-            return _in_doubt(exchange, error)
+            return _in_doubt(exchange, error, sent_at=_last_carried_out(answer, now))
         case Throttled(retry_after_s):
             return _in_doubt(exchange, "throttled", retry_after_s=retry_after_s)
         case Absent() | ActionRequired():
@@ -169,14 +169,25 @@ def _not_sent(exchange: Exchange, outcome: Failed) -> Meaning:
     return Meaning(outcome, (prepared,))
 
 
-def _in_doubt(exchange: Exchange, error: str, *, retry_after_s: float | None = None) -> Meaning:
+def _in_doubt(
+    exchange: Exchange,
+    error: str,
+    *,
+    retry_after_s: float | None = None,
+    sent_at: datetime | None = None,
+) -> Meaning:
     outcome = outcomes.InDoubt(error, retry_after_s)
     if exchange.tender.status is PaymentStatus.REQUIRES_ACTION:
         # The answer is known, the payer just has not acted: there is no doubt about money here.
         return Meaning(outcome)
-    change = OperationChange(exchange.operation.id, Phase.IN_DOUBT, error=error)
+    change = OperationChange(exchange.operation.id, Phase.IN_DOUBT, error=error, sent_at=sent_at)
     payment = _payment(exchange.tender, exchange.tender.status, is_in_doubt=True)
     return Meaning(outcome, (change,), payment)
+
+
+def _last_carried_out(answer: NotSent | InDoubt, now: datetime) -> datetime | None:
+    """Return now where the request may just have been carried out, so that reads may not show it yet."""
+    return now if isinstance(answer, InDoubt) and not answer.is_stored else None
 
 
 def _never_happened(exchange: Exchange, error: str) -> Meaning:

@@ -1,7 +1,7 @@
 """What the payment steps of a saga share: many tenders a saga, one exchange a tender."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from payments import store
 from payments.gateways.base import Request
 from payments.services.exchange import Answered, Exchange, Mode
 from payments.services.interpret import Meaning, interpret
-from payments.states import OperationKind
+from payments.states import OperationKind, Phase
 from payments.store import NewOperation
 from payments.tenders import LiveOperation, Tender
 from resilience.events import Fact, append
@@ -54,7 +54,9 @@ class Intents:
         key = f"{kind}-{operation_id}"
         account = tender.gateway or settings.GATEWAYS[0]["name"]
         self.new.append(NewOperation(operation_id, tender.id, kind, account, key, amount_minor))
-        operation = LiveOperation(operation_id, kind, account, key, amount_minor, store.Phase.SENT, self.now)
+        operation = LiveOperation(
+            operation_id, kind, account, key, amount_minor, Phase.SENT, self.now, self.now
+        )
         return Exchange(tender, operation, request(key), Mode.SEND)
 
     def again_for(
@@ -64,9 +66,13 @@ class Intents:
 
         One that provably never reached the gateway is sent; any other is treated as `mode` says.
         """
-        if operation.phase is store.Phase.PREPARED:
-            self.again.append(operation.id)
+        if operation.phase is Phase.PREPARED:
             mode = Mode.SEND
+        if mode is not Mode.LOOK:
+            self.again.append(operation.id)
+            if operation.phase is Phase.SENT:
+                # Whoever asked last never told what came of it, and when.
+                operation = replace(operation, sent_at=self.now)
         return Exchange(tender, operation, request(operation.key), mode)
 
     def write(self) -> None:

@@ -81,10 +81,11 @@ def _exchange(intents: Intents, tender: Tender) -> Exchange:
     if live and live.kind is OperationKind.AUTHORIZE:
         # Asked, and if need be sent again, to be voided then: only so is it sure that no late
         # arrival reserves the payer's money after everybody has gone.
-        return Exchange(tender, live, authorization(tender, live.key), Mode.ASK)
+        return intents.again_for(tender, live, Mode.ASK, lambda key: authorization(tender, key))
     if live:
-        request = Capture(live.key, tender.reference, tender.amount_minor)
-        return Exchange(tender, live, request, Mode.LOOK)
+        return intents.again_for(
+            tender, live, Mode.LOOK, lambda key: Capture(key, tender.reference, tender.amount_minor)
+        )
     kind = OperationKind.REFUND if tender.status is PaymentStatus.CAPTURED else OperationKind.VOID
     amount_minor = (
         tender.captured_minor - tender.refunded_minor if tender.captured_minor else tender.amount_minor

@@ -83,7 +83,9 @@ def tender_in(status: PaymentStatus, **changes: object) -> Tender:
 
 
 def live(kind: OperationKind, *, operation_id: UUID = OPERATION, amount_minor: int = AMOUNT) -> LiveOperation:
-    return LiveOperation(operation_id, kind, "one", f"key-{operation_id.int}", amount_minor, Phase.SENT, NOW)
+    return LiveOperation(
+        operation_id, kind, "one", f"key-{operation_id.int}", amount_minor, Phase.SENT, NOW, NOW
+    )
 
 
 def meaning_of(
@@ -381,6 +383,7 @@ def test_a_payment_that_never_left_is_voided_with_its_intents():
 DOUBTS = [
     (InDoubt("reset"), Mode.SEND, outcomes.InDoubt("reset")),
     (InDoubt("reset"), Mode.ASK, outcomes.InDoubt("reset")),
+    (InDoubt("HTTP 500", is_stored=True), Mode.ASK, outcomes.InDoubt("HTTP 500")),
     (NotSent("refused"), Mode.ASK, outcomes.InDoubt("refused")),
     (NotSent("refused"), Mode.LOOK, outcomes.InDoubt("refused")),
     (Throttled(None), Mode.LOOK, outcomes.InDoubt("throttled")),
@@ -401,11 +404,14 @@ DOUBTS = [
 def test_a_doubt_is_shown_on_the_payment_and_asked_after(
     kind: OperationKind, tender: Tender, answer: Answer, mode: Mode, outcome: outcomes.InDoubt
 ):
+    may_have_happened_just_now = isinstance(answer, InDoubt) and not answer.is_stored
+    sent_at = NOW if may_have_happened_just_now else None
+
     meaning = meaning_of(answer, kind, tender, mode)
 
     assert meaning == Meaning(
         outcome,
-        (OperationChange(OPERATION, Phase.IN_DOUBT, error=outcome.error),),
+        (OperationChange(OPERATION, Phase.IN_DOUBT, error=outcome.error, sent_at=sent_at),),
         change(tender, is_in_doubt=True),
     )
 

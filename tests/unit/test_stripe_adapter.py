@@ -258,10 +258,13 @@ def test_silence_is_in_doubt_and_is_not_broken_by_sending_again(request_, reply)
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("header", ["Idempotent-Replayed: true\r\n", "Stripe-Should-Retry: false\r\n"])
-def test_a_500_that_the_gateway_keeps_says_so(header):
+@pytest.mark.parametrize(
+    ("header", "is_stored"),
+    [("Idempotent-Replayed: true\r\n", True), ("Stripe-Should-Retry: false\r\n", False)],
+)
+def test_a_500_is_stored_when_it_is_replayed(header, is_stored):
     assert send(CAPTURE, error(500, type="api_error", headers=header)) == InDoubt(
-        "HTTP 500: No.", is_stored=True
+        "HTTP 500: No.", is_stored=is_stored
     )
 
 
