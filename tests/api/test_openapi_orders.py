@@ -15,7 +15,7 @@ from tests.api.test_orders_permissions import NEEDED, api_routes
 from tests.conftest import SandboxClient
 from tests.orders_kit import SKU, carry_to_the_end, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "replica"])
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 

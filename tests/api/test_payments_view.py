@@ -15,7 +15,9 @@ from tests.api.shop import PAYMENTS, Shop, order_body
 from tests.conftest import SandboxClient
 from tests.orders_kit import carry_to_the_end, runner, saga_ids, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+# Sagas are carried by others than this test, who must see what it has written.
+CARRIED = pytest.mark.django_db(transaction=True, databases=["default", "replica"])
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
@@ -63,6 +65,7 @@ def test_one_that_was_just_opened(shop: Shop) -> None:
     assert answer.json() == shown(order, Payment.objects.get())
 
 
+@CARRIED
 @pytest.mark.parametrize(
     ("method", "changes"),
     [
@@ -84,6 +87,7 @@ def test_one_that_has_ended(shop: Shop, method: str, changes: dict[str, Any]) ->
     assert payment.settled_at is not None
 
 
+@CARRIED
 def test_one_in_doubt_says_so_and_when_it_is_asked_about(shop: Shop, sandbox: SandboxClient) -> None:
     order = shop.order().json()
     sandbox.faults({"fault": "lose_answer", "operation": "create", "times": 1, "delay_ms": 50})

@@ -10,7 +10,7 @@ from payments.models import Payment
 from resilience.apikeys.cache import known_keys
 from resilience.events.models import LoggedEvent
 from resilience.idempotency.models import IdempotencyRecord
-from resilience.saga.models import Saga
+from resilience.saga.models import Saga, SagaStep
 from tests.api.foundation import assert_problem
 from tests.api.shop import ORDERS, Shop
 from tests.conftest import SandboxClient
@@ -71,6 +71,8 @@ def test_fifty_orders_for_the_last_piece_confirm_one(shops: list[Shop], sandbox:
     ends = Counter(Order.objects.values_list("status", "cancel_reason"))
     assert ends == {("confirmed", ""): 1, ("cancelled", "insufficient_stock"): CALLERS - 1}
     assert stock_left() == (0, 0)
+    # The database's own check is the second net; the lock is the first, and nobody fell through it.
+    assert set(SagaStep.objects.values_list("outcome", flat=True)) == {"done", "refused"}
     assert list(Reservation.objects.values_list("status", flat=True)) == ["committed"]
     assert sum(books(order_id, gateway_book).captures for order_id in order_ids) == 1
     assert Counter(Payment.objects.values_list("status", flat=True)) == {

@@ -17,7 +17,7 @@ from resilience import crashpoints
 from resilience.clock import now
 from resilience.crashpoints import Fault
 from resilience.saga.models import Saga, SagaStep
-from resilience.saga.runner import Counts
+from resilience.saga.runner import Runner
 from tests.conftest import SandboxClient
 from tests.orders_kit import books, carry_to_the_end, place, runner, saga_ids, stock, stock_left
 from tests.processes import wait_until
@@ -71,9 +71,9 @@ def test_of_five_threads_one_carries_the_saga(sandbox: SandboxClient) -> None:
     ids = saga_ids([order_id])
     workers = [runner(lease_s=10, name=f"worker-{number}") for number in range(WORKERS)]
 
-    counts = at_once([lambda worker=worker: worker.run(ids) for worker in workers])  # type: ignore[misc]
+    claims = at_once([lambda worker=worker: _insist(worker, ids) for worker in workers])  # type: ignore[misc]
 
-    assert Counter(counts) == {Counts(claimed=1, ended=1): 1, Counts(): WORKERS - 1}
+    assert sorted(claims) == [0] * (WORKERS - 1) + [1]
     assert_carried_once(sandbox, order_id)
 
 
@@ -86,9 +86,9 @@ def test_of_five_processes_one_carries_the_saga(sandbox: SandboxClient) -> None:
     def work() -> None:
         connection.ensure_connection()
         barrier.wait(LIMIT_S)
-        counts = runner(lease_s=10, name=f"worker-{os.getpid()}").run(ids)
+        claims = _insist(runner(lease_s=10, name=f"worker-{os.getpid()}"), ids)
         with claimed.get_lock():
-            claimed.value += counts.claimed
+            claimed.value += claims
 
     children = [_fork(work) for _worker in range(WORKERS)]
     for child in children:
@@ -131,6 +131,14 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(point: str, sandbox:
     )
     assert stock_left() == (9, 0)
     assert Saga.objects.get().status == "completed"
+
+
+def _insist(worker: Runner, ids: list[UUID]) -> int:
+    """Run these sagas over and over until they have ended; return how often they were claimed."""
+    claims = worker.run(ids).claimed
+    while Saga.objects.filter(id__in=ids, ended_at=None).exists():
+        claims += worker.run(ids).claimed
+    return claims
 
 
 @contextmanager
