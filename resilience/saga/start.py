@@ -28,6 +28,7 @@ def start(definition: SagaDefinition, *, business_key: UUID, data: dict[str, obj
 def request_abort(definition: SagaDefinition, *, business_key: UUID) -> bool:
     """Ask the saga of `business_key` to compensate before its pivot.
 
-    Returns False when none is running. True is no promise: past the pivot it goes on forward.
+    Returns False when there is none or it has ended. True is no promise: past the pivot it goes on
+    forward, and a parked one turns round when an operator lets it go on.
     """
     return store.request_abort(definition=definition.name, business_key=business_key)

@@ -133,8 +133,9 @@ SELECT count(*) FROM moved
 
 _REQUEST_ABORT = """
 UPDATE resilience_saga
-SET abort_requested = true, due_at = LEAST(due_at, clock_timestamp())
-WHERE definition = %s AND business_key = %s AND status IN ('running', 'compensating')
+SET abort_requested = true,
+    due_at = CASE WHEN status <> 'parked' THEN LEAST(due_at, clock_timestamp()) END
+WHERE definition = %s AND business_key = %s AND status IN ('running', 'compensating', 'parked')
 """
 
 
@@ -255,7 +256,10 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
 
 
 def request_abort(*, definition: str, business_key: UUID) -> bool:
-    """Ask a running saga to turn round before its pivot; return False when it has none or it ended."""
+    """Ask a saga to turn round before its pivot; return False when there is none or it ended.
+
+    A parked one turns round when an operator lets it go on.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_ABORT, [definition, business_key])
         return cursor.rowcount == 1

@@ -287,6 +287,20 @@ class TestOperators:
         action = OperatorAction.objects.get()
         assert (action.operator, action.action, action.step) == ("ada", "retry", "step")
 
+    def test_retry_remembers_that_an_abort_was_requested_meanwhile(self) -> None:
+        bug, last = Bug(), Script()
+        saga = self.parked(self.step_with(bug), Step("last", do=last))
+        bug.mended = True
+        definition = registry.definition_of(saga.definition, saga.version)
+
+        assert request_abort(definition, business_key=saga.business_key)
+        assert run(saga) == Counts()
+        operate.retry(self.instruct(saga))
+
+        run(saga)
+        assert last.called_for == []
+        assert Saga.objects.get(pk=saga.pk).status == "compensated"
+
     def test_compensate_undoes(self) -> None:
         saga = self.parked(self.step_with(Bug()))
 
