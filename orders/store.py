@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from resilience.sql import recordset, uuid_array
+
 
 @dataclass(frozen=True)
 class NewLine:
@@ -72,14 +74,16 @@ WITH placed AS (
 ), lines AS (
   INSERT INTO orders_order_line (order_id, position, sku, name, quantity, unit_price_minor, total_minor)
   SELECT placed.id, l.position, l.sku, l.name, l.quantity, l.unit_price_minor, l.total_minor
-  FROM placed, unnest(%s::smallint[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
-    AS l (position, sku, name, quantity, unit_price_minor, total_minor)
+  FROM placed, json_to_recordset(%s)
+    AS l (position smallint, sku text, name text, quantity int, unit_price_minor bigint,
+          total_minor bigint)
 )
 SELECT number FROM placed
 """
 
 _WANTS = """
-SELECT order_id, sku, sum(quantity) FROM orders_order_line WHERE order_id = ANY(%s) GROUP BY order_id, sku
+SELECT order_id, sku, sum(quantity) FROM orders_order_line
+WHERE order_id = ANY(%s::uuid[]) GROUP BY order_id, sku
 """
 
 _LOCK_AVAILABLE = """
@@ -90,7 +94,7 @@ _RESERVE = """
 WITH held AS (
   INSERT INTO orders_reservation (order_id, product_id, quantity, status)
   SELECT w.order_id, w.sku, w.quantity, 'held'
-  FROM unnest(%s::uuid[], %s::text[], %s::int[]) AS w (order_id, sku, quantity)
+  FROM json_to_recordset(%s) AS w (order_id uuid, sku text, quantity int)
   RETURNING product_id, quantity
 )
 UPDATE orders_product p SET reserved = p.reserved + t.quantity
@@ -100,28 +104,28 @@ WHERE p.sku = t.product_id
 
 _LOCK_RESERVED = """
 SELECT sku FROM orders_product
-WHERE sku IN (SELECT product_id FROM orders_reservation WHERE order_id = ANY(%s) AND status = ANY(%s))
+WHERE sku IN (SELECT product_id FROM orders_reservation WHERE order_id = ANY(%s::uuid[]) AND status = ANY(%s))
 ORDER BY sku FOR NO KEY UPDATE
 """
 
 _CONFIRM = """
 WITH sold AS (
   UPDATE orders_reservation SET status = 'committed'
-  WHERE order_id = ANY(%s) AND status = 'held' RETURNING product_id, quantity
+  WHERE order_id = ANY(%s::uuid[]) AND status = 'held' RETURNING product_id, quantity
 ), stock AS (
   UPDATE orders_product p SET on_hand = p.on_hand - t.quantity, reserved = p.reserved - t.quantity
   FROM (SELECT product_id, sum(quantity) AS quantity FROM sold GROUP BY product_id) t
   WHERE p.sku = t.product_id
 )
 UPDATE orders_order SET status = 'confirmed', settled_at = %s
-WHERE id = ANY(%s) AND status IN ('pending', 'requires_action')
+WHERE id = ANY(%s::uuid[]) AND status IN ('pending', 'requires_action')
 RETURNING id, client, currency, total_minor
 """
 
 _RELEASE = """
 WITH before AS (
   SELECT id, product_id, quantity, status FROM orders_reservation
-  WHERE order_id = ANY(%s) AND status IN ('held', 'committed') FOR NO KEY UPDATE
+  WHERE order_id = ANY(%s::uuid[]) AND status IN ('held', 'committed') FOR NO KEY UPDATE
 ), released AS (
   UPDATE orders_reservation r SET status = 'released' FROM before WHERE r.id = before.id
 )
@@ -144,7 +148,7 @@ RETURNING o.id, o.client, o.currency, o.total_minor, before.status = 'confirmed'
 """
 
 _REQUIRE_ACTION = """
-UPDATE orders_order SET status = 'requires_action' WHERE id = ANY(%s) AND status = 'pending'
+UPDATE orders_order SET status = 'requires_action' WHERE id = ANY(%s::uuid[]) AND status = 'pending'
 """
 
 
@@ -163,12 +167,10 @@ def insert_order(order: NewOrder) -> int:
                 order.total_minor,
                 json.dumps(order.metadata),
                 order.placed_at,
-                list(range(len(order.lines))),
-                [line.sku for line in order.lines],
-                [line.name for line in order.lines],
-                [line.quantity for line in order.lines],
-                [line.unit_price_minor for line in order.lines],
-                [line.total_minor for line in order.lines],
+                recordset(
+                    {**vars(line), "position": position, "total_minor": line.total_minor}
+                    for position, line in enumerate(order.lines)
+                ),
             ],
         )
         number: int = cursor.fetchone()[0]
@@ -178,7 +180,7 @@ def insert_order(order: NewOrder) -> int:
 def wants_of(order_ids: Sequence[UUID]) -> list[Want]:
     """Return what each order needs of each product."""
     with connection.cursor() as cursor:
-        cursor.execute(_WANTS, [list(order_ids)])
+        cursor.execute(_WANTS, [uuid_array(order_ids)])
         return [Want(order_id, sku, int(quantity)) for order_id, sku, quantity in cursor.fetchall()]
 
 
@@ -194,29 +196,24 @@ def reserve(wants: Sequence[Want]) -> None:
     if not wants:
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            _RESERVE,
-            [
-                [want.order_id for want in wants],
-                [want.sku for want in wants],
-                [want.quantity for want in wants],
-            ],
-        )
+        cursor.execute(_RESERVE, [recordset(vars(want) for want in wants)])
 
 
 def confirm(order_ids: Sequence[UUID], *, now: datetime) -> list[Moved]:
     """Sell the stock that these orders hold and confirm them; return those that were not yet."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_RESERVED, [list(order_ids), ["held"]])
-        cursor.execute(_CONFIRM, [list(order_ids), now, list(order_ids)])
+        ids = uuid_array(order_ids)
+        cursor.execute(_LOCK_RESERVED, [ids, ["held"]])
+        cursor.execute(_CONFIRM, [ids, now, ids])
         return [Moved(*row) for row in cursor.fetchall()]
 
 
 def release(order_ids: Sequence[UUID]) -> None:
     """Give back the stock that these orders hold or have bought."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_RESERVED, [list(order_ids), ["held", "committed"]])
-        cursor.execute(_RELEASE, [list(order_ids)])
+        ids = uuid_array(order_ids)
+        cursor.execute(_LOCK_RESERVED, [ids, ["held", "committed"]])
+        cursor.execute(_RELEASE, [ids])
 
 
 def cancel(reasons: dict[UUID, str], *, now: datetime) -> list[Moved]:
@@ -230,4 +227,4 @@ def require_action(order_ids: Sequence[UUID]) -> None:
     """Say of pending orders that their payer has to act."""
     if order_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_REQUIRE_ACTION, [list(order_ids)])
+            cursor.execute(_REQUIRE_ACTION, [uuid_array(order_ids)])

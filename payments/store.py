@@ -12,6 +12,7 @@ from django.db import connection
 from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
 from payments.tenders import LiveOperation, Tender
 from resilience.ids import new_id
+from resilience.sql import recordset, uuid_array
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ INSERT INTO payments_payment (id, order_id, client, position, method, amount_min
                               created_at)
 SELECT t.id, t.order_id, t.client, t.position, t.method, t.amount_minor, t.currency, 'pending',
        0, 0, '', '', '', '', %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::text[])
-  AS t (id, order_id, client, position, method, amount_minor, currency)
+FROM json_to_recordset(%s)
+  AS t (id uuid, order_id uuid, client text, position smallint, method text, amount_minor bigint,
+        currency text)
 """
 
 _TENDERS = """
@@ -97,7 +99,7 @@ SELECT p.id, p.order_id, p.method, p.amount_minor, p.currency, p.status, p.captu
        o.id, o.kind, o.gateway, o.key, o.amount_minor, o.phase, o.created_at, o.sent_at
 FROM payments_payment p
 LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.phase <> 'settled'
-WHERE p.order_id = ANY(%s)
+WHERE p.order_id = ANY(%s::uuid[])
 ORDER BY p.order_id, p.position
 FOR NO KEY UPDATE OF p
 """
@@ -109,14 +111,14 @@ _INTEND = """
 INSERT INTO payments_operation (id, payment_id, kind, gateway, key, amount_minor, phase, outcome, reference,
                                 error, sends, created_at, sent_at)
 SELECT t.id, t.payment_id, t.kind, t.gateway, t.key, t.amount_minor, 'sent', '', '', '', 1, %s, %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-  AS t (id, payment_id, kind, gateway, key, amount_minor)
+FROM json_to_recordset(%s)
+  AS t (id uuid, payment_id uuid, kind text, gateway text, key text, amount_minor bigint)
 """
 
 _SEND_AGAIN = """
 UPDATE payments_operation
 SET phase = 'sent', sends = sends + 1, sent_at = CASE WHEN phase = 'in_doubt' THEN sent_at ELSE %s END
-WHERE id = ANY(%s) AND phase <> 'settled'
+WHERE id = ANY(%s::uuid[]) AND phase <> 'settled'
 """
 
 _SETTLE = """
@@ -128,8 +130,8 @@ WITH operations AS (
                             ELSE o.in_doubt_since END,
       sent_at = COALESCE(c.sent_at, o.sent_at),
       settled_at = CASE WHEN c.phase = 'settled' THEN %s END
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-    AS c (id, phase, outcome, reference, error, sent_at)
+  FROM json_to_recordset(%s)
+    AS c (id uuid, phase text, outcome text, reference text, error text, sent_at timestamptz)
   WHERE o.id = c.id AND o.phase <> 'settled'
   RETURNING o.id
 ), payments AS (
@@ -140,10 +142,9 @@ WITH operations AS (
       in_doubt_since = CASE WHEN c.is_in_doubt THEN COALESCE(p.in_doubt_since, %s) END,
       settled_at = CASE WHEN c.status IN ('captured', 'declined', 'voided', 'refunded')
                         THEN COALESCE(p.settled_at, %s) END
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
-              %s::text[], %s::timestamptz[], %s::text[], %s::boolean[])
-    AS c (id, expected, status, captured_minor, refunded_minor, gateway, reference, action_url, action_until,
-          decline_code, is_in_doubt)
+  FROM json_to_recordset(%s)
+    AS c (id uuid, expected text, status text, captured_minor bigint, refunded_minor bigint, gateway text,
+          reference text, action_url text, action_until timestamptz, decline_code text, is_in_doubt boolean)
   WHERE p.id = c.id AND p.status = c.expected
   RETURNING p.id
 )
@@ -157,16 +158,7 @@ def open_payments(new: Sequence[NewPayment], *, now: datetime) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             _OPEN,
-            [
-                now,
-                ids,
-                [payment.order_id for payment in new],
-                [payment.client for payment in new],
-                [payment.position for payment in new],
-                [payment.method for payment in new],
-                [payment.amount_minor for payment in new],
-                [payment.currency for payment in new],
-            ],
+            [now, recordset({**vars(payment), "id": id_} for id_, payment in zip(ids, new, strict=True))],
         )
     return ids
 
@@ -174,7 +166,7 @@ def open_payments(new: Sequence[NewPayment], *, now: datetime) -> list[UUID]:
 def lock_tenders(order_ids: Sequence[UUID]) -> dict[UUID, list[Tender]]:
     """Lock and return the tenders of these orders, by order, in the order they were given in."""
     with connection.cursor() as cursor:
-        cursor.execute(_TENDERS, [list(order_ids)])
+        cursor.execute(_TENDERS, [uuid_array(order_ids)])
         rows = cursor.fetchall()
     live: dict[UUID, list[LiveOperation]] = defaultdict(list)
     for row in rows:
@@ -191,19 +183,7 @@ def intend(operations: Sequence[NewOperation], *, now: datetime) -> None:
     if not operations:
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INTEND,
-            [
-                now,
-                now,
-                [operation.id for operation in operations],
-                [operation.payment_id for operation in operations],
-                [operation.kind.value for operation in operations],
-                [operation.gateway for operation in operations],
-                [operation.key for operation in operations],
-                [operation.amount_minor for operation in operations],
-            ],
-        )
+        cursor.execute(_INTEND, [now, now, recordset(map(vars, operations))])
 
 
 def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -214,7 +194,7 @@ def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:
     if not operation_ids:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_SEND_AGAIN, [now, list(operation_ids)])
+        cursor.execute(_SEND_AGAIN, [now, uuid_array(operation_ids)])
 
 
 def settle(
@@ -236,25 +216,10 @@ def settle(
             [
                 now,
                 now,
-                [change.id for change in operations],
-                [change.phase.value for change in operations],
-                [change.outcome.value if change.outcome else "" for change in operations],
-                [change.reference for change in operations],
-                [change.error for change in operations],
-                [change.sent_at for change in operations],
+                recordset({**vars(change), "outcome": change.outcome or ""} for change in operations),
                 now,
                 now,
-                [change.id for change in payments],
-                [change.expected.value for change in payments],
-                [change.status.value for change in payments],
-                [change.captured_minor for change in payments],
-                [change.refunded_minor for change in payments],
-                [change.gateway for change in payments],
-                [change.reference for change in payments],
-                [change.action_url for change in payments],
-                [change.action_until for change in payments],
-                [change.decline_code for change in payments],
-                [change.is_in_doubt for change in payments],
+                recordset(map(vars, payments)),
             ],
         )
         written = cursor.fetchone()

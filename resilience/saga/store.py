@@ -14,6 +14,7 @@ from django.db import connection
 
 from resilience.ids import new_id
 from resilience.saga.states import SagaStatus
+from resilience.sql import recordset, uuid_array
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ _CLAIM = """
 UPDATE resilience_saga s
 SET lease_owner = %s, lease_until = clock_timestamp() + make_interval(secs => %s), fence = s.fence + 1
 FROM (SELECT id FROM resilience_saga
-      WHERE id = ANY(%s) AND status IN ('running', 'compensating') AND due_at <= clock_timestamp()
+      WHERE id = ANY(%s::uuid[]) AND status IN ('running', 'compensating') AND due_at <= clock_timestamp()
         AND (lease_until IS NULL OR lease_until < clock_timestamp())
       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) due
 WHERE s.id = due.id
@@ -100,7 +101,7 @@ RETURNING s.id, s.definition, s.version, s.business_key, s.status, s.cursor, s.a
 
 _GUARD = """
 SELECT s.id, s.abort_requested
-FROM resilience_saga s JOIN unnest(%s::uuid[], %s::bigint[]) AS held (id, fence)
+FROM resilience_saga s JOIN json_to_recordset(%s) AS held (id uuid, fence bigint)
   ON s.id = held.id AND s.fence = held.fence
 ORDER BY s.id FOR NO KEY UPDATE OF s
 """
@@ -109,24 +110,23 @@ _CHECKPOINT = """
 WITH moved AS (
   UPDATE resilience_saga s
   SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits,
-      data = c.data, reason = c.reason, parked_from = c.parked_from,
-      parked_reason = c.parked_reason,
+      data = c.data, reason = c.reason, parked_from = c.parked_from, parked_reason = c.parked_reason,
       due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
       lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
       rung_at = CASE WHEN c.holds_lease THEN s.rung_at END,
       ended_at = CASE WHEN c.status IN ('completed', 'compensated') THEN clock_timestamp() END
-  FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::smallint[], %s::int[], %s::int[], %s::jsonb[],
-              %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
-    AS c (id, fence, status, cursor, attempt, waits, data, reason, parked_from, parked_reason, due_at,
-          holds_lease)
+  FROM json_to_recordset(%s)
+    AS c (id uuid, fence bigint, status text, cursor smallint, attempt int, waits int, data jsonb,
+          reason text, parked_from text, parked_reason text, due_at timestamptz, holds_lease boolean)
   WHERE s.id = c.id AND s.fence = c.fence
   RETURNING s.id
 ), logged AS (
   INSERT INTO resilience_saga_step (saga_id, fence, step, direction, attempt, outcome, error, delay_s,
                                     started_at, finished_at)
-  SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[],
-                       %s::float8[], %s::timestamptz[], %s::timestamptz[])
+  SELECT * FROM json_to_recordset(%s)
+    AS l (saga_id uuid, fence bigint, step text, direction text, attempt int, outcome text, error text,
+          delay_s float8, started_at timestamptz, finished_at timestamptz)
 )
 SELECT count(*) FROM moved
 """
@@ -176,7 +176,7 @@ def ring(*, limit: int, again_after_s: float) -> list[UUID]:
 def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
     """Claim those of `ids` that are due and free, for `lease_s` seconds; the others are left out."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [owner, lease_s, list(ids)])
+        cursor.execute(_CLAIM, [owner, lease_s, uuid_array(ids)])
         rows = cursor.fetchall()
     return [
         Claimed(
@@ -205,7 +205,7 @@ def guard(claimed: Sequence[Claimed]) -> list[Claimed]:
     when it rolls back. They carry an abort that was requested meanwhile.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_GUARD, [[saga.id for saga in claimed], [saga.fence for saga in claimed]])
+        cursor.execute(_GUARD, [recordset({"id": saga.id, "fence": saga.fence} for saga in claimed)])
         aborts = dict(cursor.fetchall())
     return [replace(saga, abort_requested=aborts[saga.id], log=[]) for saga in claimed if saga.id in aborts]
 
@@ -217,36 +217,10 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
     through (the connection broke) cannot write once more from the state before it.
     Raises LostFenceError when any of them is no longer ours.
     """
-    lines = [(saga, line) for saga in claimed for line in saga.log]
+    states = recordset(_state(saga) for saga in claimed)
+    lines = recordset(_line(saga, line) for saga in claimed for line in saga.log)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CHECKPOINT,
-            [
-                lease_s,
-                [saga.id for saga in claimed],
-                [saga.fence for saga in claimed],
-                [saga.status.value for saga in claimed],
-                [saga.cursor for saga in claimed],
-                [saga.attempt for saga in claimed],
-                [saga.waits for saga in claimed],
-                [json.dumps(saga.data) for saga in claimed],
-                [_writable(saga.reason) for saga in claimed],
-                [saga.parked_from.value if saga.parked_from else "" for saga in claimed],
-                [_writable(saga.parked_reason) for saga in claimed],
-                [saga.due_at for saga in claimed],
-                [saga.holds_lease for saga in claimed],
-                [saga.id for saga, _ in lines],
-                [saga.fence for saga, _ in lines],
-                [line.step for _, line in lines],
-                [line.direction for _, line in lines],
-                [line.attempt for _, line in lines],
-                [line.outcome for _, line in lines],
-                [_writable(line.error) for _, line in lines],
-                [line.delay_s for _, line in lines],
-                [line.started_at for _, line in lines],
-                [line.finished_at for _, line in lines],
-            ],
-        )
+        cursor.execute(_CHECKPOINT, [lease_s, states, lines])
         (moved,) = cursor.fetchone()
     if moved != len(claimed):
         raise LostFenceError(f"{len(claimed) - moved} of {len(claimed)} sagas were claimed by somebody else")
@@ -263,6 +237,27 @@ def request_abort(*, definition: str, business_key: UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_REQUEST_ABORT, [definition, business_key])
         return cursor.rowcount == 1
+
+
+def _state(saga: Claimed) -> dict[str, object]:
+    return {
+        "id": saga.id,
+        "fence": saga.fence,
+        "status": saga.status,
+        "cursor": saga.cursor,
+        "attempt": saga.attempt,
+        "waits": saga.waits,
+        "data": saga.data,
+        "reason": _writable(saga.reason),
+        "parked_from": saga.parked_from or "",
+        "parked_reason": _writable(saga.parked_reason),
+        "due_at": saga.due_at,
+        "holds_lease": saga.holds_lease,
+    }
+
+
+def _line(saga: Claimed, line: LogLine) -> dict[str, object]:
+    return {**vars(line), "saga_id": saga.id, "fence": saga.fence, "error": _writable(line.error)}
 
 
 def _writable(text: str) -> str:
