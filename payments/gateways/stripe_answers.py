@@ -30,6 +30,8 @@ from payments.gateways.http import NotReachedError
 
 # A gateway's text goes into rows and logs.
 TEXT_CHARS_MAX = 500
+# What the column of a decline code holds; Stripe's longest has half of it.
+CODE_CHARS_MAX = 64
 # A wait longer than this is a mistake of theirs: we would rather ask once too often.
 RETRY_AFTER_S_MAX = 3600
 
@@ -227,7 +229,7 @@ def _declined(error: stripe.StripeError) -> Declined:
 
 def _refusal_of(body: Object) -> tuple[str, str]:
     code = _text(body, "decline_code") or _text(body, "code") or _text(body, "type") or "declined"
-    return code, _text(body, "message")
+    return code[:CODE_CHARS_MAX], _text(body, "message")
 
 
 def _unclear(status: object) -> InDoubt:
@@ -248,8 +250,11 @@ def _id_of(body: Object) -> str:
 
 
 def _text(body: Object, field: str) -> str:
+    """Return a text of theirs as our columns can hold it; "" when there is none."""
     value = body.get(field)
-    return value[:TEXT_CHARS_MAX] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value[:TEXT_CHARS_MAX].replace("\0", "").encode(errors="replace").decode()
 
 
 def _error_body(error: stripe.StripeError) -> Object:

@@ -87,16 +87,16 @@ def _exchange(intents: Intents, tender: Tender) -> Exchange:
             tender, live, Mode.LOOK, lambda key: Capture(key, tender.reference, tender.amount_minor)
         )
     kind = OperationKind.REFUND if tender.status is PaymentStatus.CAPTURED else OperationKind.VOID
-    amount_minor = (
-        tender.captured_minor - tender.refunded_minor if tender.captured_minor else tender.amount_minor
-    )
+    begun = tender.live_of(kind)
+    owed_minor = tender.captured_minor - tender.refunded_minor or tender.amount_minor
+    # One key stands for one amount, whatever has been refunded beside it meanwhile.
+    amount_minor = begun.amount_minor if begun else owed_minor
 
     def giving_back(key: str) -> Void | Refund:
         if kind is OperationKind.REFUND:
             return Refund(key, tender.reference, amount_minor)
         return Void(key, tender.reference)
 
-    begun = tender.live_of(kind)
     if begun is None:
         return intents.first(tender, kind, amount_minor, giving_back)
     return intents.again_for(tender, begun, Mode.ASK, giving_back)

@@ -21,10 +21,16 @@ _RULES = (
         danger="Crash points can be armed: they end the process in the middle of a payment.",
         remedy="Set CRASHPOINTS = False.",
     ),
+    Rule(
+        id="holdfast.E032",
+        holds=lambda: bool(settings.GATEWAYS),
+        danger="There is no gateway account: every order is accepted and none can be paid.",
+        remedy="Set HOLDFAST_GATEWAYS to a list of accounts.",
+    ),
 )
 
 
 @register(Tags.security)
 def check_production(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """Refuse in production what only a working copy may have (holdfast.E030 and E031)."""
+    """Refuse in production what only a working copy may have (holdfast.E030 to E032)."""
     return broken(_RULES) if settings.PRODUCTION else []

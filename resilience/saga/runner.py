@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from resilience.crashpoints import crashpoint
 from resilience.saga import store
 from resilience.saga.definition import Call, CallRaised, CallTimedOut
-from resilience.saga.outcomes import Crashed
+from resilience.saga.outcomes import Crashed, InDoubt
 from resilience.saga.states import SagaStatus
 from resilience.saga.store import Claimed
 from resilience.saga.walk import Answers, Calls, Walk, place_of, step_of
@@ -188,13 +188,19 @@ class Runner:
     def _give_up(self, load: Callable[[], list[Claimed]], error: Exception) -> list[Claimed]:
         """Record that a single saga's step raised `error`; raise it on when the database is away.
 
-        A lock not got in time, or a lost fence, leaves the saga alone until its lease runs out.
+        A lock that it did not get in time makes it due again later, behind those that do not wait
+        for it; a lost fence leaves it to whoever has it now.
         """
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
             raise error
-        if isinstance(error, OperationalError | store.LostFenceError):
-            logger.warning("A saga's step met contention and is left for later.", exc_info=error)
+        if isinstance(error, store.LostFenceError):
             return []
+        # Nothing happened, for the transaction rolled back; but what was asked before it may have.
+        outcome = (
+            InDoubt(f"met contention: {error}")
+            if isinstance(error, OperationalError)
+            else Crashed(f"{type(error).__name__}: {error}")
+        )
         with transaction.atomic():
             sagas = load()
             for saga in sagas:
@@ -204,7 +210,7 @@ class Runner:
                     extra={"saga": str(saga.id), "business_key": str(saga.business_key)},
                 )
                 walk = Walk(now=self.clock(), random=self.random, answers={})
-                walk.settle(saga, Crashed(f"{type(error).__name__}: {error}"))
+                walk.settle(saga, outcome)
             if sagas:
                 store.checkpoint(sagas, lease_s=self.lease_s)
         return sagas

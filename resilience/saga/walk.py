@@ -40,14 +40,19 @@ class Walk:
         steps = 0
         while todo and steps != steps_max:
             steps += 1
-            going_on: list[Claimed] = []
-            for group in _by_step(todo):
-                outcomes = self._perform(group)
-                going_on += [
-                    saga for saga in group if saga.id in outcomes and self.settle(saga, outcomes[saga.id])
-                ]
-            todo = going_on
+            todo = [saga for group in _by_step(todo) for saga in self._step(group)]
         return self.calls
+
+    def _step(self, group: Sequence[Claimed]) -> list[Claimed]:
+        """Take sagas that stand at one step through it; return those that go on at once."""
+        outcomes = self._perform(group)
+        # A step that forgets a saga would leave it leased and silent, again and again.
+        forgotten = Crashed("the step gave no outcome")
+        return [
+            saga
+            for saga in group
+            if saga.id not in self.calls and self.settle(saga, outcomes.get(saga.id, forgotten))
+        ]
 
     def settle(self, saga: Claimed, outcome: Outcome) -> bool:
         """Apply what follows from `outcome`; return whether the saga goes on at once."""

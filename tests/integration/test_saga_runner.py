@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 
 from resilience.clock import now
 from resilience.ids import new_id
@@ -145,6 +146,28 @@ def test_an_error_that_no_column_can_hold_harms_only_its_saga() -> None:
 
     assert Saga.objects.get(pk=healthy.pk).status == "completed"
     assert SagaStep.objects.get(saga=poison).error == "ValueError:  and ?"
+
+
+def test_a_step_that_forgets_a_saga_has_crashed_for_it() -> None:
+    forgetful = begin(toy(Step("step", do=lambda _runs: {}, retry=AT_ONCE)))
+
+    for _attempt in range(5):
+        run(forgetful)
+
+    assert Saga.objects.get(pk=forgetful.pk).parked_reason == "step crashed 5 times: the step gave no outcome"
+
+
+def test_a_lock_not_got_in_time_makes_a_saga_due_later_and_costs_no_attempt() -> None:
+    def meet_contention(_runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    saga = begin(toy(Step("step", do=meet_contention, retry=RetryPolicy(wait_initial_s=60, wait_max_s=60))))
+
+    assert run(saga).rescheduled == 1
+
+    saga.refresh_from_db()
+    assert (saga.status, saga.attempt, saga.waits, saga.lease_until) == ("running", 0, 1, None)
+    assert log_of(saga) == [("do", "step", "indoubt")]
 
 
 def test_attempts_run_out_before_the_pivot_and_the_saga_turns_round() -> None:

@@ -103,6 +103,7 @@ def test_a_pool_in_a_celery_worker_is_refused(monkeypatch, program):
     [
         ("SECRET_KEY", "insecure-development-key-of-holdfast", "holdfast.E030"),
         ("CRASHPOINTS", True, "holdfast.E031"),
+        ("GATEWAYS", [], "holdfast.E032"),
     ],
 )
 def test_what_a_working_copy_may_have_is_refused_in_production_only(monkeypatch, name, value, id):
