@@ -7,6 +7,9 @@ from django.db import models
 from resilience.ids import new_id
 from resilience.saga.states import ACTIVE, SagaStatus
 
+# Sorted, for a set's order differs from process to process, and a migration would never be done.
+_ACTIVE = sorted(status.value for status in ACTIVE)
+
 
 class Saga(models.Model):
     """One run of a definition for one business key.
@@ -50,14 +53,14 @@ class Saga(models.Model):
                 name="a_saga_status_is_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(due_at__isnull=False) | ~models.Q(status__in=[s.value for s in ACTIVE]),
+                condition=models.Q(due_at__isnull=False) | ~models.Q(status__in=_ACTIVE),
                 name="an_active_saga_is_due_at_some_time",
             ),
         ]
         indexes: ClassVar = [
             models.Index(
                 fields=["due_at"],
-                condition=models.Q(status__in=[s.value for s in ACTIVE]),
+                condition=models.Q(status__in=_ACTIVE),
                 name="saga_due",
             ),
             models.Index(fields=["business_key"], name="saga_business_key"),
