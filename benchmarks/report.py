@@ -103,4 +103,6 @@ def page(result: Result, *, ours: str, baseline: str) -> str:
         began_at=result.began_at.strftime("%Y-%m-%d %H:%M UTC"),
         machine=result.machine,
         rounds=result.rounds,
+        load_min=min(line.load_min for line in result.lines),
+        load_max=max(line.load_max for line in result.lines),
     )

@@ -31,7 +31,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Line:
-    """The median figures of one contender at one latency, with the range of its rounds."""
+    """The median figures of one contender at one latency, with the range of its rounds.
+
+    `load_min` and `load_max` are of the whole machine when its turns began, earlier turns included.
+    """
 
     name: str
     latency_ms: int
@@ -40,6 +43,8 @@ class Line:
     per_s_min: float
     per_s_max: float
     cpu_ms: dict[str, float]
+    load_min: float
+    load_max: float
 
 
 Turn = Callable[[int], Figures]
@@ -92,6 +97,8 @@ def middle(name: str, latency_ms: int, figures: Sequence[Figures]) -> Line:
             group: median(one.cpu_ms[group] for one in figures)
             for group in (meter.ENGINE, meter.POSTGRES, meter.BROKER, meter.GATEWAY)
         },
+        load_min=min(one.load for one in figures),
+        load_max=max(one.load for one in figures),
     )
 
 

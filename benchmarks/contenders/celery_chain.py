@@ -23,7 +23,7 @@ class CeleryChain:
     )
     orders: int = 1500
     workers: int = 2
-    threads: int = 8
+    threads: int = 16
     held_back: Sequence[str] = (_WORKER,)
 
     def parts(self, stage: Stage) -> Sequence[Part]:

@@ -23,7 +23,7 @@ class DbosQueue:
     )
     orders: int = 800
     workers: int = 2
-    at_once: int = 32
+    at_once: int = 16
     poll_s: float = 0.1
     held_back: Sequence[str] = (_WORKER,)
 
