@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # as another one is answered within this: long enough for a busy process to read the next answer,
 # short enough that one hanging call does not hold the others.
 GATHER_S = 0.02
+# However steadily answers come: the first ones wait no longer than this for the last.
+GATHER_MAX_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -238,13 +240,16 @@ class Runner:
 
 
 def _gather(in_flight: Sequence[_InFlight]) -> list[_InFlight]:
-    """Wait for the first answers, and a moment longer for others that can share their commit."""
-    pending = [future for flight in in_flight for future in flight.futures if not future.done()]
+    """Wait for the first answers, and on while more keep coming that can share their commit."""
+    pending = {future for flight in in_flight for future in flight.futures if not future.done()}
     if pending and not any(flight.is_answered for flight in in_flight):
         first_deadline = min(flight.deadline for flight in in_flight)
-        wait(pending, timeout=max(0.0, first_deadline - time.monotonic()), return_when=FIRST_COMPLETED)
-    if pending:
-        wait(pending, timeout=GATHER_S)
+        timeout_s = max(0.0, first_deadline - time.monotonic())
+        _, pending = wait(pending, timeout=timeout_s, return_when=FIRST_COMPLETED)
+    until = time.monotonic() + GATHER_MAX_S
+    came: set[Future[object]] = pending
+    while pending and came and time.monotonic() < until:
+        came, pending = wait(pending, timeout=GATHER_S, return_when=FIRST_COMPLETED)
     return [flight for flight in in_flight if flight.is_answered]
 
 
