@@ -37,15 +37,16 @@ def test_orders_are_accepted_while_redis_is_frozen_and_end_when_it_wakes(stack: 
     assert stack.pids("dispatcher") == dispatcher
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_dispatcher_outlives_a_redis_that_is_killed_again_and_again(stack: LivingStack) -> None:
     storefront = Storefront(stack, rate=12.0, random=Random(SEED))
-    nemesis = Nemesis(stack, kinds=("redis",), every_s=1.0, random=Random(SEED))
+    nemesis = Nemesis(stack, kinds=("redis",), every_s=2.0, random=Random(SEED))
     dispatcher = stack.pids("dispatcher")
 
     storefront.start()
     nemesis.start()
-    wait_until(lambda: nemesis.killed["redis"] >= 4, limit_s=30)
+    # The supervisor waits longer before each restart, up to 10 s.
+    wait_until(lambda: nemesis.killed["redis"] >= 3, limit_s=90)
     nemesis.stop()
     storefront.stop()
 
@@ -58,6 +59,7 @@ def test_the_dispatcher_outlives_a_redis_that_is_killed_again_and_again(stack: L
 @pytest.mark.timeout(180)
 def test_pending_orders_go_on_soon_after_redis_lost_its_memory(stack: LivingStack) -> None:
     queue = redis.Redis.from_url(stack.told["redis"])
+    wait_until(lambda: _answers(queue), limit_s=60)
     storefront = Storefront(stack, rate=20.0, random=Random(SEED))
 
     with frozen(stack, "worker"):
@@ -72,3 +74,11 @@ def test_pending_orders_go_on_soon_after_redis_lost_its_memory(stack: LivingStac
     print(f"{len(orders)} orders ended {time.monotonic() - began:.1f} s after FLUSHALL")
     assert storefront.errors == []
     assert violations(orders, stack.gateway_orders()) == []
+
+
+def _answers(queue: redis.Redis) -> bool:
+    """Tell whether Redis is back from what an earlier test did to it."""
+    try:
+        return bool(queue.ping())
+    except redis.RedisError:
+        return False

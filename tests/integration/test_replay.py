@@ -168,7 +168,14 @@ def test_an_interrupted_replay_is_finished_by_the_next(
 ) -> None:
     path = written(tmp_path / "orders", [past_order(str(name)) for name in range(40)])
     command = (sys.executable, "manage.py", "replay", str(path), *target, "--rate", "10")
-    interrupted = subprocess.Popen(command, cwd=settings.BASE_DIR, stderr=subprocess.PIPE, text=True)
+    interrupted = subprocess.Popen(
+        command,
+        cwd=settings.BASE_DIR,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in a shell's background inherit an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     _wait_until(lambda: Order.objects.count() >= 5)
     interrupted.send_signal(number)
     _, said = interrupted.communicate(timeout=20)
