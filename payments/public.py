@@ -7,9 +7,9 @@ from uuid import UUID
 
 from payments import store
 from payments.models import Payment
-from payments.services.authorize_payments import AuthorizePayments
-from payments.services.capture_payments import CapturePayments
-from payments.services.return_payments import ReturnPayments, end_unsent_payments
+from payments.steps.authorize_payments import AuthorizePayments
+from payments.steps.capture_payments import CapturePayments
+from payments.steps.return_payments import ReturnPayments, end_unsent_payments
 
 __all__ = [
     "AuthorizePayments",

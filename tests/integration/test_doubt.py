@@ -10,7 +10,7 @@ import pytest
 from orders.models import Order
 from payments.gateways import registry
 from payments.gateways.base import Absent, Answer, Authorize, InDoubt, LookupAnswer, Request
-from payments.services import exchange
+from payments.steps import exchange
 from payments.testing import ChargeStatus, FakeGateway
 from resilience.clock import now
 from resilience.saga.models import Saga

@@ -23,9 +23,9 @@ from payments.gateways.base import (
     Throttled,
     Void,
 )
-from payments.services.exchange import Answered, Exchange, Mode, NeverHappened
-from payments.services.interpret import AUTHENTICATION_LASTS, Meaning, interpret, voided
 from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
+from payments.steps.exchange import Answered, Exchange, Mode, NeverHappened
+from payments.steps.interpret import AUTHENTICATION_LASTS, Meaning, interpret, voided
 from payments.store import OperationChange, PaymentChange
 from payments.tenders import LiveOperation, Tender
 from resilience.saga import outcomes
@@ -36,7 +36,7 @@ LATER = NOW + timedelta(minutes=10)
 ORDER, PAYMENT, OPERATION, OTHER = (UUID(int=number) for number in range(1, 5))
 AMOUNT = 1299
 
-# The statuses in which each operation is asked for (payments/services).
+# The statuses in which each operation is asked for (payments/steps).
 ASKED_IN = {
     OperationKind.AUTHORIZE: (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION),
     OperationKind.CAPTURE: (PaymentStatus.AUTHORIZED,),

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from payments import store
 from payments.gateways.base import Capture
-from payments.services import remote_step
-from payments.services.exchange import Exchange, Mode
-from payments.services.remote_step import Ended, Intents
 from payments.states import OperationKind, PaymentStatus
+from payments.steps import remote_step
+from payments.steps.exchange import Exchange, Mode
+from payments.steps.remote_step import Ended, Intents
 from payments.tenders import Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome

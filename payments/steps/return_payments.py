@@ -6,12 +6,12 @@ from uuid import UUID
 
 from payments import store
 from payments.gateways.base import Capture, Refund, Void
-from payments.services import remote_step
-from payments.services.authorize_payments import authorization
-from payments.services.exchange import Answered, Exchange, Mode
-from payments.services.interpret import voided
-from payments.services.remote_step import Intents
 from payments.states import TERMINAL, OperationKind, PaymentStatus, Phase
+from payments.steps import remote_step
+from payments.steps.authorize_payments import authorization
+from payments.steps.exchange import Answered, Exchange, Mode
+from payments.steps.interpret import voided
+from payments.steps.remote_step import Intents
 from payments.tenders import LiveOperation, Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Done, Failed, Outcome, Refused

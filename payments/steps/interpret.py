@@ -17,8 +17,8 @@ from payments.gateways.base import (
     Succeeded,
     Throttled,
 )
-from payments.services.exchange import Answered, Exchange, Mode, NeverHappened
 from payments.states import OperationKind, OperationOutcome, PaymentStatus, Phase
+from payments.steps.exchange import Answered, Exchange, Mode, NeverHappened
 from payments.store import OperationChange, PaymentChange
 from payments.tenders import Tender
 from resilience.saga import outcomes

@@ -9,9 +9,9 @@ from django.conf import settings
 
 from payments import store
 from payments.gateways.base import Request
-from payments.services.exchange import Answered, Exchange, Mode
-from payments.services.interpret import Meaning, interpret
 from payments.states import OperationKind, Phase
+from payments.steps.exchange import Answered, Exchange, Mode
+from payments.steps.interpret import Meaning, interpret
 from payments.store import NewOperation
 from payments.tenders import LiveOperation, Tender
 from resilience.events import Fact, append
