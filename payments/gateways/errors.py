@@ -18,3 +18,9 @@ class KeyReusedError(AssertionError):
     The gateway has executed nothing now, but it may have executed the first request. Declined would
     be a lie, and in doubt would send the same mistake for ever; a crash parks the saga untouched.
     """
+
+
+class StatementUnavailableError(Operational):
+    """A page of a gateway's list could not be had: what was read so far says nothing of the rest."""
+
+    code = "statement_unavailable"
