@@ -5,12 +5,14 @@ here: an adapter is built at its first use, and its pool drops what it inherited
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 
 from payments.gateways.base import Gateway
 from payments.gateways.errors import UnknownGatewayError
+from payments.gateways.routing import Account, read_account
 from payments.gateways.stripe import StripeGateway
 
 # Module state, because the connections that it holds belong to the process.
@@ -32,6 +34,12 @@ def gateway_names() -> list[str]:
     return [account["name"] for account in settings.GATEWAYS]
 
 
+@cache
+def accounts() -> list[Account]:
+    """Return what each configured account takes, in the order of the settings; read once a process."""
+    return [read_account(setting) for setting in settings.GATEWAYS]
+
+
 def install(adapter: Gateway) -> None:
     """Let `adapter` answer under its name, configured or not; for tests, until `reset`."""
     _gateways[adapter.name] = adapter
@@ -40,6 +48,7 @@ def install(adapter: Gateway) -> None:
 def reset() -> None:
     """Forget every adapter, so that the next use reads the settings again."""
     _gateways.clear()
+    accounts.cache_clear()
 
 
 def _built(name: str) -> Gateway:

@@ -13,8 +13,9 @@ WRITERS = {
     "orders_order": "orders/store.py",
     "orders_order_line": "orders/store.py",
     "orders_reservation": "orders/store.py",
-    "payments_payment": "payments/store.py",
-    "payments_operation": "payments/store.py",
+    "payments_payment": "payments/store/writing.py",
+    "payments_operation": "payments/store/writing.py",
+    "payments_refund": "payments/store/writing.py",
     "resilience_saga": "resilience/saga/store.py",
     "resilience_saga_step": "resilience/saga/store.py",
 }
