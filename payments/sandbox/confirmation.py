@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from .book import Book
-from .calls import Answer, Call, record_event
+from .calls import Answer, Call, Cause, record_event
 from .methods import AUTHENTICATION_REQUIRED, Decline, find_method
 from .parameters import boolean, text
 from .records import Charge, Intent, Status, new_id
@@ -33,11 +33,11 @@ def confirm(book: Book, call: Call, intent: Intent, *, method: str) -> Answer | 
     return authorize(book, call, intent, decline=behaviour.decline)
 
 
-def authorize(book: Book, call: Call, intent: Intent, *, decline: Decline | None) -> Answer | None:
+def authorize(book: Book, cause: Cause, intent: Intent, *, decline: Decline | None) -> Answer | None:
     """Ask the issuer, who says yes unless `decline` says why not."""
     if decline is not None:
-        return refuse(book, call, intent, decline=decline)
-    charge = _charge(call, intent)
+        return refuse(book, cause, intent, decline=decline)
+    charge = _charge(cause, intent)
     intent.latest_charge = charge.id
     intent.last_payment_error = None
     intent.next_action = None
@@ -45,9 +45,9 @@ def authorize(book: Book, call: Call, intent: Intent, *, decline: Decline | None
         intent.status = Status.REQUIRES_CAPTURE
         intent.amount_capturable = intent.amount
     else:
-        take(intent, charge, amount=intent.amount, now=call.now)
+        take(intent, charge, amount=intent.amount, now=cause.now)
     book.add_charge(charge)
-    record_event(book, call, charge, type="charge.succeeded")
+    record_event(book, cause, charge, type="charge.succeeded")
     return None
 
 
@@ -60,17 +60,17 @@ def take(intent: Intent, charge: Charge, *, amount: int, now: int) -> None:
     charge.captured_at = now
 
 
-def refuse(book: Book, call: Call, intent: Intent, *, decline: Decline, charged: bool = True) -> Answer:
+def refuse(book: Book, cause: Cause, intent: Intent, *, decline: Decline, charged: bool = True) -> Answer:
     """Write the failed attempt down and return Stripe's 402. `charged` is false if no issuer was asked."""
     method = intent.payment_method or ""
     error_type = "card_error" if charged else "invalid_request_error"
     charge_id = None
     if charged:
-        charge = _charge(call, intent, decline=decline)
+        charge = _charge(cause, intent, decline=decline)
         charge_id = intent.latest_charge = charge.id
         book.add_charge(charge)
-        record_event(book, call, charge, type="charge.failed")
-    error = payment_error(decline, type=error_type, charge_id=charge_id, method=method, created=call.now)
+        record_event(book, cause, charge, type="charge.failed")
+    error = payment_error(decline, type=error_type, charge_id=charge_id, method=method, created=cause.now)
     intent.status = Status.REQUIRES_PAYMENT_METHOD
     intent.payment_method = None
     intent.next_action = None
@@ -89,9 +89,9 @@ _STATUS_EVENTS = {
 }
 
 
-def announce(book: Book, call: Call, intent: Intent) -> None:
+def announce(book: Book, cause: Cause, intent: Intent) -> None:
     """Record the event of the status that `intent` has come to."""
-    record_event(book, call, intent, type=_STATUS_EVENTS[Status(intent.status)])
+    record_event(book, cause, intent, type=_STATUS_EVENTS[Status(intent.status)])
 
 
 def _ask_payer(call: Call, intent: Intent) -> None:
@@ -104,12 +104,12 @@ def _ask_payer(call: Call, intent: Intent) -> None:
     )
 
 
-def _charge(call: Call, intent: Intent, *, decline: Decline | None = None) -> Charge:
+def _charge(cause: Cause, intent: Intent, *, decline: Decline | None = None) -> Charge:
     return Charge(
         id=new_id("ch"),
         intent_id=intent.id,
         order_id=intent.order_id,
-        created=call.now,
+        created=cause.now,
         amount=intent.amount,
         currency=intent.currency,
         customer=intent.customer,
@@ -119,4 +119,5 @@ def _charge(call: Call, intent: Intent, *, decline: Decline | None = None) -> Ch
         failure_code=decline.code if decline else None,
         failure_message=decline.message if decline else None,
         decline_code=decline.decline_code if decline else None,
+        capture_before=None if decline else cause.now + cause.settings.authorization_s,
     )

@@ -15,12 +15,11 @@ from .faults import Faults
 from .intake import make_call
 from .pages import payer_page
 from .routes import Route
-from .settings import Settings
+from .settings import CONFIGURABLE, Settings
 from .shapes import dump
 from .vocabulary import Operation
 
 _AUTHENTICATE = Route(Operation.AUTHENTICATE, intents.authenticate, writes=True)
-_CONFIGURABLE = {"latency_ms": 600_000, "key_retention_s": 10 * 365 * 86_400}
 
 
 class Control:
@@ -73,14 +72,10 @@ class Control:
         if request.method == "POST":
             body = await _json_of(request)
             for name, value in body.items():
-                most = _CONFIGURABLE.get(name)
-                if most is None:
-                    raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                    raise invalid(f"Invalid {name}: must be a number from 0 to {most}", param=name)
+                _check_setting(name, value)
             for name, value in body.items():
                 setattr(self._settings, name, value)
-        return _json({name: getattr(self._settings, name) for name in _CONFIGURABLE})
+        return _json({name: getattr(self._settings, name) for name in CONFIGURABLE})
 
     def _show_book(self, name: str, order_id: str | None) -> web.Response:
         match name:
@@ -107,6 +102,7 @@ class Control:
             subject=intent_id,
             encoded=encoded,
             received_at=time.time(),
+            settings=self._settings,
         )
         answer, seq = await self._desk.write(_AUTHENTICATE, call, None)
         self._desk.log_reply(seq, replied_at=time.time())
@@ -118,6 +114,16 @@ class Control:
                 text=payer_page(intents.load_intent(self._reading, intent_id)), content_type="text/html"
             )
         return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+
+def _check_setting(name: str, value: Any) -> None:
+    limit = CONFIGURABLE.get(name)
+    if limit is None:
+        raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
+    kinds = int if limit.whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= limit.most:
+        number = "whole number" if limit.whole else "number"
+        raise invalid(f"Invalid {name}: must be a {number} from 0 to {limit.most}", param=name)
 
 
 def _return_address(intent: Any, succeeded: bool) -> str | None:  # noqa: FBT001

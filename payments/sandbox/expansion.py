@@ -3,9 +3,10 @@
 from typing import Any
 
 from .book import Book
+from .charge_shapes import charge_shape
 from .errors import invalid
 from .forms import Form, items_of
-from .shapes import charge_shape, intent_shape
+from .shapes import intent_shape
 
 _EXPANDABLE = {
     "payment_intent": {"latest_charge"},

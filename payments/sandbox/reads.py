@@ -7,12 +7,13 @@ from typing import Any
 from . import parameters
 from .book import Book
 from .calls import Answer, Call
+from .charge_shapes import charge_shape, refund_shape
 from .errors import invalid, missing_resource
 from .expansion import expand, expanded_names
 from .forms import Form, items_of
 from .records import Charge, Event, Intent, Refund
 from .search import parse_query
-from .shapes import charge_shape, dump, event_shape, intent_shape, refund_shape
+from .shapes import dump, event_shape, intent_shape
 
 PAGE_DEFAULT = 10
 PAGE_MAX = 100

@@ -75,6 +75,7 @@ class Charge:
     amount_refunded: int = 0
     captured_at: int | None = None
     released_at: int | None = None
+    capture_before: int | None = None
 
 
 @dataclass(slots=True)
@@ -95,14 +96,17 @@ class Refund:
 
 @dataclass(slots=True)
 class Event:
-    """What happened, and the row of its subject as it was then (the values in their order, as JSON)."""
+    """What happened, and the row of its subject as it was then (the values in their order, as JSON).
+
+    `request_id` is None when no request caused it.
+    """
 
     id: str
     type: str
     created: int
     subject: str
     snapshot: str
-    request_id: str
+    request_id: str | None
     idempotency_key: str | None
 
 

@@ -3,11 +3,12 @@
 from . import parameters
 from .book import Book
 from .calls import Answer, Call, record_event
+from .charge_shapes import refund_shape
 from .errors import ApiError, invalid, missing_resource
 from .expansion import expand, expanded_names
 from .intents import load_intent
 from .records import Charge, Refund, new_id
-from .shapes import dump, refund_shape
+from .shapes import dump
 
 _REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 

@@ -51,11 +51,14 @@ CREATE TABLE IF NOT EXISTS charges (
     amount_refunded INTEGER NOT NULL,
     captured_at INTEGER,
     released_at INTEGER,
+    capture_before INTEGER,
     CHECK (amount_captured BETWEEN 0 AND amount),
     CHECK (amount_refunded BETWEEN 0 AND amount_captured),
     CHECK (status = 'succeeded' OR amount_captured = 0)
 );
 CREATE INDEX IF NOT EXISTS charges_by_intent ON charges (intent_id);
+CREATE INDEX IF NOT EXISTS open_authorizations ON charges (capture_before)
+    WHERE status = 'succeeded' AND captured_at IS NULL AND released_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS refunds (
     seq INTEGER PRIMARY KEY,
@@ -80,7 +83,7 @@ CREATE TABLE IF NOT EXISTS events (
     created INTEGER NOT NULL,
     subject TEXT NOT NULL,
     snapshot TEXT NOT NULL,
-    request_id TEXT NOT NULL,
+    request_id TEXT,
     idempotency_key TEXT
 );
 

@@ -2,11 +2,34 @@
 
 from dataclasses import dataclass
 
+_TEN_YEARS_S = 10 * 365 * 86_400
+
 
 @dataclass
 class Settings:
-    """`latency_ms` is spent half before a request is carried out, half before its answer leaves."""
+    """How the gateway behaves. Changes meet what begins after them; the book keeps what was decided.
+
+    `latency_ms` is spent half before a request is carried out, half before its answer leaves.
+    `authorization_s` is in whole seconds, as the `capture_before` that it sets; Stripe keeps most card
+    authorizations for seven days.
+    """
 
     secret_key: str
     latency_ms: float = 0.0
     key_retention_s: float = 24 * 3600.0
+    authorization_s: int = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The numbers that `POST /_config` takes for a setting."""
+
+    most: float
+    whole: bool = False
+
+
+CONFIGURABLE = {
+    "latency_ms": Limit(600_000),
+    "key_retention_s": Limit(_TEN_YEARS_S),
+    "authorization_s": Limit(_TEN_YEARS_S, whole=True),
+}
