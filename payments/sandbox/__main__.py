@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from .book import Book, open_for_reading, open_for_writing
+from .clockwork import Clockwork
 from .commits import GroupCommit
 from .control import Control
 from .desk import Desk
@@ -57,7 +58,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     await site.start()
     host, port = runner.addresses[0][:2]
     log.info("serving on http://%s:%s", host, port)
-    duties = [commits.failed()]
+    clockwork = Clockwork(writing=writing, reading=reading, commits=commits, settings=settings)
+    duties = [commits.failed(), clockwork.run()]
     if arguments.webhook_url is not None:
         webhooks = Webhooks(
             url=arguments.webhook_url,

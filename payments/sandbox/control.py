@@ -8,18 +8,21 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from . import intents, witness
+from .backstage import encode, find_backstage
 from .book import Book
+from .calls import Answer
 from .desk import Desk, refusal
 from .errors import ApiError, invalid
 from .faults import Faults
+from .forms import parse_pairs
 from .intake import make_call
 from .pages import payer_page
-from .routes import Route
+from .routes import Route, writing
 from .settings import CONFIGURABLE, Settings
 from .shapes import dump
 from .vocabulary import Operation
 
-_AUTHENTICATE = Route(Operation.AUTHENTICATE, intents.authenticate, writes=True)
+_AUTHENTICATE = writing(Operation.AUTHENTICATE, intents.authenticate)
 
 
 class Control:
@@ -54,6 +57,8 @@ class Control:
                 return web.Response(text=payer_page(intent), content_type="text/html")
             case "POST", ["_authenticate", intent_id]:
                 return await self._authenticate(request, intent_id)
+            case method, parts if found := find_backstage(method, parts):
+                return await self._perform(request, *found)
         raise ApiError(
             status=404, message=f"Unrecognized request URL ({request.method}: {request.path[:200]})."
         )
@@ -89,24 +94,33 @@ class Control:
             status=404, message="The book shows /_book/summary, /_book/charges and /_book/requests."
         )
 
+    async def _perform(self, request: web.BaseRequest, route: Route, subject: str) -> web.Response:
+        answer = await self._execute(request, route, subject, encoded=encode(await _json_of(request)))
+        return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+    async def _execute(self, request: web.BaseRequest, route: Route, subject: str, *, encoded: str) -> Answer:
+        call = make_call(
+            request,
+            operation=route.operation,
+            subject=subject,
+            encoded=encoded,
+            received_at=time.time(),
+            settings=self._settings,
+        )
+        answer, seq = await self._desk.write(route, call, None)
+        self._desk.log_reply(seq, replied_at=time.time())
+        return answer
+
     async def _authenticate(self, request: web.BaseRequest, intent_id: str) -> web.StreamResponse:
         """Take the payer's answer: JSON from a test, a form from the page."""
         from_page = request.content_type == "application/x-www-form-urlencoded"
         encoded = (await request.read()).decode(errors="replace")
         if not from_page:
-            encoded = urlencode({"outcome": str((await _json_of(request)).get("outcome", ""))})
+            encoded = encode(await _json_of(request))
         waiting = intents.load_intent(self._reading, intent_id)
-        call = make_call(
-            request,
-            operation=Operation.AUTHENTICATE,
-            subject=intent_id,
-            encoded=encoded,
-            received_at=time.time(),
-            settings=self._settings,
-        )
-        answer, seq = await self._desk.write(_AUTHENTICATE, call, None)
-        self._desk.log_reply(seq, replied_at=time.time())
-        back = _return_address(waiting, answer.status == 200 and call.form.get("outcome") == "succeed")
+        answer = await self._execute(request, _AUTHENTICATE, intent_id, encoded=encoded)
+        succeed = dict(parse_pairs(encoded)).get("outcome") == "succeed"
+        back = _return_address(waiting, answer.status == 200 and succeed)
         if from_page and answer.status == 200 and back is not None:
             return web.Response(status=303, headers={"Location": back})
         if from_page and answer.status == 200:

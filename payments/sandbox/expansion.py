@@ -1,5 +1,6 @@
 """`expand`: ids replaced by the objects they stand for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from .book import Book
@@ -26,7 +27,7 @@ def expanded_names(form: Form, *, kind: str, in_list: bool = False) -> list[str]
     return names
 
 
-def expand(book: Book, shape: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def expand(book: Book, shape: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Put the objects behind `names` in the place of their ids, and return `shape`."""
     for name in names:
         if shape[name] is not None:

@@ -2,17 +2,18 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import confirmation, parameters
 from .book import Book
-from .calls import Answer, Call, record_event
+from .calls import Answer, Call, Cause, record_event
 from .errors import invalid, missing_resource, unexpected_state
 from .expansion import expand, expanded_names
 from .methods import find_method
 from .records import CANCELABLE, CONFIRMABLE, Charge, Intent, Status, new_id
 from .shapes import dump, intent_shape
+from .timers import drop_timer
 
 _DETAILS = (
     "description",
@@ -38,7 +39,7 @@ def create(book: Book, call: Call) -> Answer:
     if not parameters.boolean(form, "confirm"):
         book.add_intent(intent)
         record_event(book, call, intent, type="payment_intent.created")
-        return _answer(book, intent, names)
+        return answer_with(book, intent, names)
     if method is None:
         raise _method_missing(intent)
     record_event(book, call, intent, type="payment_intent.created")
@@ -88,7 +89,7 @@ def capture(book: Book, call: Call) -> Answer:
     book.change_intent(intent)
     record_event(book, call, charge, type="charge.captured")
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, names)
+    return answer_with(book, intent, names)
 
 
 def cancel(book: Book, call: Call) -> Answer:
@@ -104,18 +105,9 @@ def cancel(book: Book, call: Call) -> Answer:
             " requires_capture, requires_confirmation, requires_action, processing.",
             payment_intent=intent_shape(intent),
         )
-    if intent.status == Status.REQUIRES_CAPTURE:
-        charge = _latest_charge(book, intent)
-        charge.released_at = call.now
-        book.change_charge(charge)
-    intent.status = Status.CANCELED
-    intent.amount_capturable = 0
-    intent.next_action = None
-    intent.canceled_at = call.now
-    intent.cancellation_reason = reason
-    book.change_intent(intent)
+    let_go(book, call, intent, reason=reason)
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, names)
+    return answer_with(book, intent, names)
 
 
 def authenticate(book: Book, call: Call) -> Answer:
@@ -137,7 +129,22 @@ def authenticate(book: Book, call: Call) -> Answer:
         confirmation.authorize(book, call, intent, decline=decline)
     book.change_intent(intent)
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, [])
+    return answer_with(book, intent)
+
+
+def let_go(book: Book, cause: Cause, intent: Intent, *, reason: str | None) -> None:
+    """Cancel `intent`, with its authorization if it holds one. The caller announces it."""
+    if intent.status == Status.REQUIRES_CAPTURE:
+        charge = _latest_charge(book, intent)
+        charge.released_at = cause.now
+        book.change_charge(charge)
+    drop_timer(book, intent.id)
+    intent.status = Status.CANCELED
+    intent.amount_capturable = 0
+    intent.next_action = None
+    intent.canceled_at = cause.now
+    intent.cancellation_reason = reason
+    book.change_intent(intent)
 
 
 def load_intent(book: Book, id: str) -> Intent:
@@ -204,10 +211,11 @@ def _confirm(
     refused = confirmation.confirm(book, call, intent, method=method)
     save(intent)
     confirmation.announce(book, call, intent)
-    return refused or _answer(book, intent, names)
+    return refused or answer_with(book, intent, names)
 
 
-def _answer(book: Book, intent: Intent, names: list[str]) -> Answer:
+def answer_with(book: Book, intent: Intent, names: Sequence[str] = ()) -> Answer:
+    """Return the answer that shows `intent`."""
     shape = expand(book, intent_shape(intent), names)
     return Answer(200, dump(shape), order_id=intent.order_id, intent_id=intent.id)
 

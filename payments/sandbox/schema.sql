@@ -76,6 +76,13 @@ CREATE TABLE IF NOT EXISTS refunds (
 CREATE INDEX IF NOT EXISTS refunds_by_charge ON refunds (charge_id);
 CREATE INDEX IF NOT EXISTS refunds_by_intent ON refunds (intent_id);
 
+CREATE TABLE IF NOT EXISTS timers (
+    subject TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    due_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS timers_by_time ON timers (due_at);
+
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
