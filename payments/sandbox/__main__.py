@@ -40,7 +40,12 @@ def main() -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; raise if the book cannot be written any more."""
-    settings = Settings(secret_key=arguments.secret_key, latency_ms=arguments.latency_ms)
+    settings = Settings(
+        secret_key=arguments.secret_key,
+        latency_ms=arguments.latency_ms,
+        fee_bps=arguments.fee_bps,
+        fee_fixed=arguments.fee_fixed,
+    )
     connection = open_for_writing(arguments.book)
     reading = Book(open_for_reading(arguments.book))
     writing = Book(connection)
@@ -101,6 +106,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--secret-key", required=True, help="the API key that clients must send")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="delay of each answer")
+    parser.add_argument("--fee-bps", type=int, default=0, help="hundredths of a percent of each charge")
+    parser.add_argument("--fee-fixed", type=int, default=0, help="minor units for each charge")
     parser.add_argument("--webhook-url", help="where events are delivered; without it they are only listed")
     parser.add_argument("--webhook-secret", default="whsec_sandbox", help="signs the deliveries")
     return parser.parse_args()

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from . import balance
 from .book import Book
 from .calls import Answer, Call, Cause, record_event
 from .methods import AUTHENTICATION_REQUIRED, Decline, find_method
@@ -45,19 +46,20 @@ def authorize(book: Book, cause: Cause, intent: Intent, *, decline: Decline | No
         intent.status = Status.REQUIRES_CAPTURE
         intent.amount_capturable = intent.amount
     else:
-        take(intent, charge, amount=intent.amount, now=cause.now)
+        take(book, cause, intent, charge, amount=intent.amount)
     book.add_charge(charge)
     record_event(book, cause, charge, type="charge.succeeded")
     return None
 
 
-def take(intent: Intent, charge: Charge, *, amount: int, now: int) -> None:
+def take(book: Book, cause: Cause, intent: Intent, charge: Charge, *, amount: int) -> None:
     """Move the money: `amount` of an authorization is captured, what is left of it is let go."""
     intent.status = Status.SUCCEEDED
     intent.amount_capturable = 0
     intent.amount_received = amount
     charge.amount_captured = amount
-    charge.captured_at = now
+    charge.captured_at = cause.now
+    charge.balance_transaction = balance.receive(book, cause, charge)
 
 
 def refuse(book: Book, cause: Cause, intent: Intent, *, decline: Decline, charged: bool = True) -> Answer:

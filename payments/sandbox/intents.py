@@ -81,7 +81,7 @@ def capture(book: Book, call: Call) -> Answer:
             code="amount_too_large",
         )
     charge = _latest_charge(book, intent)
-    confirmation.take(intent, charge, amount=amount, now=call.now)
+    confirmation.take(book, call, intent, charge, amount=amount)
     if metadata:
         _merge_metadata(intent, metadata)
         book.change_metadata(intent)

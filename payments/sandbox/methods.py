@@ -22,8 +22,9 @@ class Decline:
 
 @dataclass(frozen=True)
 class Method:
-    """One test card. `authentication` asks the payer first; `decline` is what comes then, if anything."""
+    """One test method. `authentication` asks the payer first; `decline` is what comes then, if anything."""
 
+    type: str = "card"
     brand: str = "visa"
     last4: str = "4242"
     funding: str = "credit"

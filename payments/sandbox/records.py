@@ -76,6 +76,8 @@ class Charge:
     captured_at: int | None = None
     released_at: int | None = None
     capture_before: int | None = None
+    balance_transaction: str | None = None
+    disputed: bool = False
 
 
 @dataclass(slots=True)
@@ -92,6 +94,51 @@ class Refund:
     metadata: str
     reason: str | None
     status: str
+    payment_method: str
+    balance_transaction: str | None = None
+    failure_reason: str | None = None
+    failure_balance_transaction: str | None = None
+
+
+class DisputeStatus(StrEnum):
+    """The life of a dispute, which nobody contests here."""
+
+    NEEDS_RESPONSE = "needs_response"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(slots=True)
+class Dispute:
+    """Money that the payer's bank took back. `movements`: its balance transactions, as rows, in JSON."""
+
+    id: str
+    intent_id: str
+    charge_id: str
+    order_id: str | None
+    created: int
+    amount: int
+    currency: str
+    reason: str
+    status: str
+    payment_method: str
+    movements: str = "[]"
+
+
+@dataclass(slots=True)
+class BalanceTransaction:
+    """One movement of money. `amount` is signed; `source` is the id of the charge, refund or dispute."""
+
+    id: str
+    intent_id: str
+    order_id: str | None
+    created: int
+    type: str
+    reporting_category: str
+    amount: int
+    fee: int
+    currency: str
+    source: str
 
 
 @dataclass(slots=True)

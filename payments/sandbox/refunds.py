@@ -1,6 +1,6 @@
 """Refunds: never more than was captured, whoever asks at the same moment."""
 
-from . import parameters
+from . import balance, parameters
 from .book import Book
 from .calls import Answer, Call, record_event
 from .charge_shapes import refund_shape
@@ -35,8 +35,10 @@ def create(book: Book, call: Call) -> Answer:
         metadata=dump({key: value for key, value in metadata.items() if value}),
         reason=reason,
         status="succeeded",
+        payment_method=charge.payment_method,
     )
-    book.add_refund(refund)
+    refund.balance_transaction = balance.give_back(book, call, refund)
+    book.add(refund)
     book.change_charge(charge)
     record_event(book, call, refund, type="refund.created")
     record_event(book, call, charge, type="charge.refunded")

@@ -36,12 +36,16 @@ _COLLECTIONS = {
     ("POST", "refunds"): writing(Operation.REFUND, refunds.create),
     ("GET", "refunds"): _listing(reads.list_refunds),
     ("GET", "charges"): _listing(reads.list_charges),
+    ("GET", "disputes"): _listing(reads.list_disputes),
+    ("GET", "balance_transactions"): _listing(reads.list_balance_transactions),
     ("GET", "events"): _listing(reads.list_events),
 }
 _OBJECTS = {
     ("GET", "payment_intents"): _retrieving(reads.retrieve_intent),
     ("GET", "refunds"): _retrieving(reads.retrieve_refund),
     ("GET", "charges"): _retrieving(reads.retrieve_charge),
+    ("GET", "disputes"): _retrieving(reads.retrieve_dispute),
+    ("GET", "balance_transactions"): _retrieving(reads.retrieve_balance_transaction),
     ("GET", "events"): _retrieving(reads.retrieve_event),
 }
 _ACTIONS = {

@@ -11,13 +11,16 @@ class Settings:
 
     `latency_ms` is spent half before a request is carried out, half before its answer leaves.
     `authorization_s` is in whole seconds, as the `capture_before` that it sets; Stripe keeps most card
-    authorizations for seven days.
+    authorizations for seven days. `fee_bps` (hundredths of a percent) and `fee_fixed` (minor units of
+    whatever currency) make the fee of a charge.
     """
 
     secret_key: str
     latency_ms: float = 0.0
     key_retention_s: float = 24 * 3600.0
     authorization_s: int = 7 * 24 * 3600
+    fee_bps: int = 0
+    fee_fixed: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,4 +35,6 @@ CONFIGURABLE = {
     "latency_ms": Limit(600_000),
     "key_retention_s": Limit(_TEN_YEARS_S),
     "authorization_s": Limit(_TEN_YEARS_S, whole=True),
+    "fee_bps": Limit(10_000, whole=True),
+    "fee_fixed": Limit(1_000_000, whole=True),
 }

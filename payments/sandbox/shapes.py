@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from .charge_shapes import charge_shape, refund_shape
+from .dispute_shapes import dispute_shape
 from .errors import doc_url
 from .method_shapes import method_shape
 from .methods import Decline
-from .records import Charge, Event, Intent, Refund
+from .records import Charge, Dispute, Event, Intent, Refund
 
 # The version that the pinned SDK is generated for; events carry it.
 API_VERSION = "2026-10-28.endive"
@@ -110,5 +111,7 @@ def _subject_then(event: Event) -> dict[str, Any]:
             return intent_shape(Intent(*values))
         case "Charge":
             return charge_shape(Charge(*values))
-        case _:
+        case "Refund":
             return refund_shape(Refund(*values))
+        case _:
+            return dispute_shape(Dispute(*values))
