@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from . import expiry
+from . import disputes, expiry
 from .errors import invalid
 from .routes import Route, writing
 from .vocabulary import Operation
@@ -12,6 +12,8 @@ from .vocabulary import Operation
 # Bodies are a few flat fields and metadata; more depth is a mistake.
 _DEPTH_MAX = 2
 
+_DISPUTE = writing(Operation.DISPUTE, disputes.open_now)
+_CLOSE = writing(Operation.DISPUTE, disputes.close_now)
 _ON_SUBJECT = {
     "_expire": writing(Operation.EXPIRE, expiry.expire_now),
 }
@@ -22,6 +24,10 @@ def find_backstage(method: str, parts: list[str]) -> tuple[Route, str] | None:
     match method, parts:
         case "POST", [name, subject] if name in _ON_SUBJECT:
             return _ON_SUBJECT[name], subject
+        case "POST", ["_dispute"]:
+            return _DISPUTE, ""
+        case "POST", ["_dispute", subject, "close"]:
+            return _CLOSE, subject
     return None
 
 

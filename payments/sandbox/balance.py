@@ -11,34 +11,34 @@ _BASIS_POINTS = 10_000
 _Source = Charge | Refund | Dispute
 
 
-def receive(book: Book, cause: Cause, charge: Charge) -> str:
-    """Add what was captured of `charge`; return the row's id."""
+def receive(book: Book, cause: Cause, charge: Charge) -> BalanceTransaction:
+    """Add what was captured of `charge`; return the row."""
     amount = charge.amount_captured
     type = "charge" if _is_card(charge.payment_method) else "payment"
     fee = fee_of(amount, cause.settings)
     return _move(book, cause, charge, type=type, category="charge", amount=amount, fee=fee)
 
 
-def give_back(book: Book, cause: Cause, refund: Refund) -> str:
-    """Subtract `refund`; return the row's id. The fee of the charge is not given back, as at Stripe."""
+def give_back(book: Book, cause: Cause, refund: Refund) -> BalanceTransaction:
+    """Subtract `refund`; return the row. The fee of the charge is not given back, as at Stripe."""
     type = "refund" if _is_card(refund.payment_method) else "payment_refund"
     return _move(book, cause, refund, type=type, category="refund", amount=-refund.amount)
 
 
-def take_back(book: Book, cause: Cause, refund: Refund) -> str:
-    """Add the money of a refund that failed; return the row's id."""
+def take_back(book: Book, cause: Cause, refund: Refund) -> BalanceTransaction:
+    """Add the money of a refund that failed; return the row."""
     type = "refund_failure"
     return _move(book, cause, refund, type=type, category=type, amount=refund.amount)
 
 
-def withdraw(book: Book, cause: Cause, dispute: Dispute) -> str:
-    """Subtract what is disputed; return the row's id."""
+def withdraw(book: Book, cause: Cause, dispute: Dispute) -> BalanceTransaction:
+    """Subtract what is disputed; return the row."""
     type, amount = "adjustment", -dispute.amount
     return _move(book, cause, dispute, type=type, category="dispute", amount=amount)
 
 
-def reinstate(book: Book, cause: Cause, dispute: Dispute) -> str:
-    """Add the money of a dispute that was won; return the row's id."""
+def reinstate(book: Book, cause: Cause, dispute: Dispute) -> BalanceTransaction:
+    """Add the money of a dispute that was won; return the row."""
     type, category = "adjustment", "dispute_reversal"
     return _move(book, cause, dispute, type=type, category=category, amount=dispute.amount)
 
@@ -62,7 +62,7 @@ def _move(
     category: str,
     amount: int,
     fee: int = 0,
-) -> str:
+) -> BalanceTransaction:
     transaction = BalanceTransaction(
         id=new_id("txn"),
         intent_id=source.intent_id,
@@ -76,4 +76,4 @@ def _move(
         source=source.id,
     )
     book.add(transaction)
-    return transaction.id
+    return transaction

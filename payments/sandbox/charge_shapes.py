@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from .method_shapes import BILLING, card_details
+from .method_shapes import BILLING, charge_details
+from .methods import find_method
 from .records import Charge, Refund
 
 
@@ -39,7 +40,7 @@ def charge_shape(charge: Charge) -> dict[str, Any]:
         "paid": succeeded,
         "payment_intent": charge.intent_id,
         "payment_method": charge.payment_method,
-        "payment_method_details": {"type": "card", "card": card_details(charge)},
+        "payment_method_details": charge_details(charge),
         "receipt_email": None,
         "receipt_number": None,
         "receipt_url": None,
@@ -57,8 +58,8 @@ def charge_shape(charge: Charge) -> dict[str, Any]:
 
 
 def refund_shape(refund: Refund) -> dict[str, Any]:
-    """Return the Refund object."""
-    return {
+    """Return the Refund object; like Stripe's, it tells of a failure only when there was one."""
+    shape = {
         "id": refund.id,
         "object": "refund",
         "amount": refund.amount,
@@ -66,11 +67,7 @@ def refund_shape(refund: Refund) -> dict[str, Any]:
         "charge": refund.charge_id,
         "created": refund.created,
         "currency": refund.currency,
-        "destination_details": {
-            "type": "card",
-            "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number",
-                     "type": "refund"},
-        },
+        "destination_details": _destination(refund),
         "metadata": json.loads(refund.metadata),
         "payment_intent": refund.intent_id,
         "reason": refund.reason,
@@ -78,7 +75,27 @@ def refund_shape(refund: Refund) -> dict[str, Any]:
         "source_transfer_reversal": None,
         "status": refund.status,
         "transfer_reversal": None,
-    }  # fmt: skip
+    }
+    if refund.status == "pending":
+        shape["pending_reason"] = "processing"
+    if refund.failure_reason is not None:
+        shape["failure_reason"] = refund.failure_reason
+        shape["failure_balance_transaction"] = refund.failure_balance_transaction
+    return shape
+
+
+def _destination(refund: Refund) -> dict[str, Any]:
+    type = find_method(refund.payment_method).type
+    if type != "card":
+        return {"type": type}
+    return {
+        "type": "card",
+        "card": {
+            "reference_status": "pending",
+            "reference_type": "acquirer_reference_number",
+            "type": "refund",
+        },
+    }
 
 
 def _outcome(charge: Charge) -> dict[str, Any]:

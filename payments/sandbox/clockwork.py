@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from . import collection, disputes, refunds
 from .book import Book
 from .calls import Cause
 from .commits import GroupCommit
@@ -23,7 +24,14 @@ STEPS_MAX = 64
 
 Effect = Callable[[Book, Cause, str], None]
 
-EFFECTS: dict[TimerKind, Effect] = {}
+EFFECTS: dict[TimerKind, Effect] = {
+    TimerKind.PAY: collection.pay,
+    TimerKind.CLEAR: collection.clear,
+    TimerKind.LAPSE: collection.lapse,
+    TimerKind.OPEN_DISPUTE: disputes.open_by_itself,
+    TimerKind.CLEAR_REFUND: refunds.clear,
+    TimerKind.FAIL_REFUND: refunds.fail,
+}
 
 
 class Clockwork:

@@ -1,14 +1,17 @@
 """What happens when a payment method is tried: the money is authorized, refused, or the payer is asked."""
 
+import json
 from urllib.parse import quote
 
-from . import balance
+from . import balance, boletos
 from .book import Book
 from .calls import Answer, Call, Cause, record_event
+from .method_types import refuse_other_type
 from .methods import AUTHENTICATION_REQUIRED, Decline, find_method
 from .parameters import boolean, text
 from .records import Charge, Intent, Status, new_id
 from .shapes import dump, intent_shape, payment_error
+from .timers import TimerKind, drop_timer, set_timer
 
 AUTHENTICATION_FAILED = Decline(
     "payment_intent_authentication_failure",
@@ -25,7 +28,13 @@ def confirm(book: Book, call: Call, intent: Intent, *, method: str) -> Answer | 
     The caller saves the intent and announces it.
     """
     behaviour = find_method(method)
+    refuse_other_type(behaviour, json.loads(intent.details))
+    if intent.status == Status.REQUIRES_ACTION:
+        drop_timer(book, intent.id)
     intent.payment_method = method
+    if behaviour.type == "boleto":
+        boletos.issue(book, call, intent, method=method)
+        return None
     if behaviour.authentication:
         if boolean(call.form, "error_on_requires_action") or text(call.form, "off_session"):
             return refuse(book, call, intent, decline=AUTHENTICATION_REQUIRED)
@@ -59,7 +68,10 @@ def take(book: Book, cause: Cause, intent: Intent, charge: Charge, *, amount: in
     intent.amount_received = amount
     charge.amount_captured = amount
     charge.captured_at = cause.now
-    charge.balance_transaction = balance.receive(book, cause, charge)
+    charge.balance_transaction = balance.receive(book, cause, charge).id
+    if find_method(charge.payment_method).dispute is not None:
+        due_at = cause.received_at + cause.settings.dispute_after_s
+        set_timer(book, subject=charge.id, kind=TimerKind.OPEN_DISPUTE, due_at=due_at)
 
 
 def refuse(book: Book, cause: Cause, intent: Intent, *, decline: Decline, charged: bool = True) -> Answer:
@@ -84,6 +96,7 @@ def refuse(book: Book, cause: Cause, intent: Intent, *, decline: Decline, charge
 
 _STATUS_EVENTS = {
     Status.REQUIRES_ACTION: "payment_intent.requires_action",
+    Status.PROCESSING: "payment_intent.processing",
     Status.REQUIRES_CAPTURE: "payment_intent.amount_capturable_updated",
     Status.SUCCEEDED: "payment_intent.succeeded",
     Status.REQUIRES_PAYMENT_METHOD: "payment_intent.payment_failed",

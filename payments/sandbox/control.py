@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from . import intents, witness
+from . import collection, intents, witness
 from .backstage import encode, find_backstage
 from .book import Book
 from .calls import Answer
@@ -22,7 +22,11 @@ from .settings import CONFIGURABLE, Settings
 from .shapes import dump
 from .vocabulary import Operation
 
-_AUTHENTICATE = writing(Operation.AUTHENTICATE, intents.authenticate)
+# What a payer does on a page of the sandbox.
+_PAGES = {
+    "_authenticate": writing(Operation.AUTHENTICATE, intents.authenticate),
+    "_pay": writing(Operation.PAY, collection.pay_now),
+}
 
 
 class Control:
@@ -52,11 +56,11 @@ class Control:
                 return await self._configure(request)
             case "GET", ["_book", name]:
                 return self._show_book(name, request.query.get("order_id"))
-            case "GET", ["_authenticate", intent_id]:
+            case "GET", ["_authenticate" | "_pay", intent_id]:
                 intent = intents.load_intent(self._reading, intent_id)
                 return web.Response(text=payer_page(intent), content_type="text/html")
-            case "POST", ["_authenticate", intent_id]:
-                return await self._authenticate(request, intent_id)
+            case "POST", ["_authenticate" | "_pay" as page, intent_id]:
+                return await self._answer_of_payer(request, _PAGES[page], intent_id)
             case method, parts if found := find_backstage(method, parts):
                 return await self._perform(request, *found)
         raise ApiError(
@@ -111,14 +115,16 @@ class Control:
         self._desk.log_reply(seq, replied_at=time.time())
         return answer
 
-    async def _authenticate(self, request: web.BaseRequest, intent_id: str) -> web.StreamResponse:
+    async def _answer_of_payer(
+        self, request: web.BaseRequest, route: Route, intent_id: str
+    ) -> web.StreamResponse:
         """Take the payer's answer: JSON from a test, a form from the page."""
         from_page = request.content_type == "application/x-www-form-urlencoded"
         encoded = (await request.read()).decode(errors="replace")
         if not from_page:
             encoded = encode(await _json_of(request))
         waiting = intents.load_intent(self._reading, intent_id)
-        answer = await self._execute(request, _AUTHENTICATE, intent_id, encoded=encoded)
+        answer = await self._execute(request, route, intent_id, encoded=encoded)
         succeed = dict(parse_pairs(encoded)).get("outcome") == "succeed"
         back = _return_address(waiting, answer.status == 200 and succeed)
         if from_page and answer.status == 200 and back is not None:

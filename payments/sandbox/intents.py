@@ -10,6 +10,7 @@ from .book import Book
 from .calls import Answer, Call, Cause, record_event
 from .errors import invalid, missing_resource, unexpected_state
 from .expansion import expand, expanded_names
+from .method_types import refuse_other_type, types_of
 from .methods import find_method
 from .records import CANCELABLE, CONFIRMABLE, Charge, Intent, Status, new_id
 from .shapes import dump, intent_shape
@@ -33,7 +34,7 @@ def create(book: Book, call: Call) -> Answer:
     intent = _new_intent(call)
     method = parameters.text(form, "payment_method")
     if method is not None:
-        find_method(method)
+        refuse_other_type(find_method(method), json.loads(intent.details))
         intent.payment_method = method
         intent.status = Status.REQUIRES_CONFIRMATION
     if not parameters.boolean(form, "confirm"):
@@ -102,7 +103,7 @@ def cancel(book: Book, call: Call) -> Answer:
         raise unexpected_state(
             f"You cannot cancel this PaymentIntent because it has a status of {intent.status}. Only a"
             " PaymentIntent with one of the following statuses may be canceled: requires_payment_method,"
-            " requires_capture, requires_confirmation, requires_action, processing.",
+            " requires_capture, requires_confirmation, requires_action.",
             payment_intent=intent_shape(intent),
         )
     let_go(book, call, intent, reason=reason)
@@ -116,7 +117,8 @@ def authenticate(book: Book, call: Call) -> Answer:
     if outcome is None:
         raise invalid("Missing required param: outcome.", param="outcome", code="parameter_missing")
     intent = load_intent(book, call.subject)
-    if intent.status != Status.REQUIRES_ACTION or intent.payment_method is None:
+    method = find_method(intent.payment_method) if intent.payment_method is not None else None
+    if intent.status != Status.REQUIRES_ACTION or method is None or not method.authentication:
         raise unexpected_state(
             f"This PaymentIntent does not wait for its payer: its status is {intent.status}.",
             payment_intent=intent_shape(intent),
@@ -125,8 +127,7 @@ def authenticate(book: Book, call: Call) -> Answer:
         failed = confirmation.AUTHENTICATION_FAILED
         confirmation.refuse(book, call, intent, decline=failed, charged=False)
     else:
-        decline = find_method(intent.payment_method).decline
-        confirmation.authorize(book, call, intent, decline=decline)
+        confirmation.authorize(book, call, intent, decline=method.decline)
     book.change_intent(intent)
     confirmation.announce(book, call, intent)
     return answer_with(book, intent)
@@ -162,27 +163,31 @@ def _new_intent(call: Call) -> Intent:
         raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
     metadata = {key: value for key, value in parameters.metadata(form).items() if value}
     capture_method = parameters.choice(form, "capture_method", ("automatic", "automatic_async", "manual"))
+    currency = parameters.currency(form)
+    types = types_of(form, currency=currency, capture_method=capture_method)
     id = new_id("pi")
     return Intent(
         id=id,
         created=call.now,
         amount=amount,
-        currency=parameters.currency(form),
+        currency=currency,
         capture_method=capture_method or "automatic_async",
         client_secret=f"{id}_secret_{secrets.token_hex(12)}",
         order_id=metadata.get("order_id"),
         customer=parameters.text(form, "customer"),
         metadata=dump(metadata),
-        details=dump(_details(form)),
+        details=dump(_details(form, types)),
         status=Status.REQUIRES_PAYMENT_METHOD,
         payment_method=None,
     )
 
 
-def _details(form: dict[str, Any]) -> dict[str, Any]:
+def _details(form: dict[str, Any], types: list[str]) -> dict[str, Any]:
     details: dict[str, Any] = {
         name: value for name in _DETAILS if (value := parameters.text(form, name)) is not None
     }
+    if types != ["card"]:
+        details["payment_method_types"] = types
     usage = parameters.choice(form, "setup_future_usage", ("off_session", "on_session"))
     if usage is not None:
         details["setup_future_usage"] = usage
@@ -234,6 +239,8 @@ def _merge_metadata(intent: Intent, changes: dict[str, str]) -> None:
 def _ended(intent: Intent) -> str:
     if intent.status == Status.CANCELED:
         return "been canceled"
+    if intent.status == Status.PROCESSING:
+        return "been paid and is processing"
     return "been authorized" if intent.status == Status.REQUIRES_CAPTURE else "succeeded"
 
 

@@ -19,6 +19,11 @@ class Settings:
     latency_ms: float = 0.0
     key_retention_s: float = 24 * 3600.0
     authorization_s: int = 7 * 24 * 3600
+    boleto_pays_after_s: float = 3.0
+    boleto_clears_after_s: float = 1.0
+    boleto_expires_after_s: float = 3 * 24 * 3600.0
+    dispute_after_s: float = 1.0
+    refund_clears_after_s: float = 3.0
     fee_bps: int = 0
     fee_fixed: int = 0
 
@@ -35,6 +40,11 @@ CONFIGURABLE = {
     "latency_ms": Limit(600_000),
     "key_retention_s": Limit(_TEN_YEARS_S),
     "authorization_s": Limit(_TEN_YEARS_S, whole=True),
+    "boleto_pays_after_s": Limit(_TEN_YEARS_S),
+    "boleto_clears_after_s": Limit(_TEN_YEARS_S),
+    "boleto_expires_after_s": Limit(_TEN_YEARS_S),
+    "dispute_after_s": Limit(_TEN_YEARS_S),
+    "refund_clears_after_s": Limit(_TEN_YEARS_S),
     "fee_bps": Limit(10_000, whole=True),
     "fee_fixed": Limit(1_000_000, whole=True),
 }

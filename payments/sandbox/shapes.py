@@ -6,7 +6,7 @@ from typing import Any
 from .charge_shapes import charge_shape, refund_shape
 from .dispute_shapes import dispute_shape
 from .errors import doc_url
-from .method_shapes import method_shape
+from .method_shapes import METHOD_OPTIONS, method_shape
 from .methods import Decline
 from .records import Charge, Dispute, Event, Intent, Refund
 
@@ -25,6 +25,7 @@ def dump(shape: Any) -> str:
 def intent_shape(intent: Intent) -> dict[str, Any]:
     """Return the PaymentIntent object."""
     details = json.loads(intent.details) if intent.details != "{}" else {}
+    types = details.get("payment_method_types", ["card"])
     return {
         "id": intent.id,
         "object": "payment_intent",
@@ -53,11 +54,8 @@ def intent_shape(intent: Intent) -> dict[str, Any]:
         "on_behalf_of": None,
         "payment_method": intent.payment_method,
         "payment_method_configuration_details": None,
-        "payment_method_options": {
-            "card": {"installments": None, "mandate_options": None, "network": None,
-                     "request_three_d_secure": "automatic"}
-        },
-        "payment_method_types": ["card"],
+        "payment_method_options": {type: METHOD_OPTIONS[type] for type in types},
+        "payment_method_types": types,
         "processing": None,
         "receipt_email": details.get("receipt_email"),
         "review": None,
@@ -69,7 +67,7 @@ def intent_shape(intent: Intent) -> dict[str, Any]:
         "status": intent.status,
         "transfer_data": None,
         "transfer_group": details.get("transfer_group"),
-    }  # fmt: skip
+    }
 
 
 def event_shape(event: Event, *, pending_webhooks: int = 0) -> dict[str, Any]:
