@@ -40,12 +40,7 @@ def main() -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; raise if the book cannot be written any more."""
-    settings = Settings(
-        secret_key=arguments.secret_key,
-        latency_ms=arguments.latency_ms,
-        fee_bps=arguments.fee_bps,
-        fee_fixed=arguments.fee_fixed,
-    )
+    settings = _settings(arguments)
     connection = open_for_writing(arguments.book)
     reading = Book(open_for_reading(arguments.book))
     writing = Book(connection)
@@ -66,13 +61,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     clockwork = Clockwork(writing=writing, reading=reading, commits=commits, settings=settings)
     duties = [commits.failed(), clockwork.run()]
     if arguments.webhook_url is not None:
+        url, secret = arguments.webhook_url, arguments.webhook_secret
         webhooks = Webhooks(
-            url=arguments.webhook_url,
-            secret=arguments.webhook_secret,
-            writing=writing,
-            reading=reading,
-            commits=commits,
-            faults=faults,
+            url=url, secret=secret, writing=writing, reading=reading, commits=commits, faults=faults
         )
         duties.append(webhooks.run())
     try:
@@ -96,6 +87,15 @@ async def _until_stopped(duties: list[Coroutine[Any, Any, Any]]) -> None:
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        secret_key=arguments.secret_key,
+        latency_ms=arguments.latency_ms,
+        fee_bps=arguments.fee_bps,
+        fee_fixed=arguments.fee_fixed,
+    )
 
 
 def _arguments() -> argparse.Namespace:

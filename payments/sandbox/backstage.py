@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from . import disputes, expiry
+from . import console, disputes, expiry, forgery
 from .errors import invalid
 from .routes import Route, writing
 from .vocabulary import Operation
@@ -14,6 +14,14 @@ _DEPTH_MAX = 2
 
 _DISPUTE = writing(Operation.DISPUTE, disputes.open_now)
 _CLOSE = writing(Operation.DISPUTE, disputes.close_now)
+_CONSOLE = {
+    "refund": writing(Operation.CONSOLE, console.refund),
+    "capture": writing(Operation.CONSOLE, console.capture),
+    "cancel": writing(Operation.CONSOLE, console.cancel),
+    "charge": writing(Operation.CONSOLE, console.charge),
+    "tamper": writing(Operation.CONSOLE, forgery.tamper),
+    "forget": writing(Operation.CONSOLE, forgery.forget),
+}
 _ON_SUBJECT = {
     "_expire": writing(Operation.EXPIRE, expiry.expire_now),
 }
@@ -24,6 +32,8 @@ def find_backstage(method: str, parts: list[str]) -> tuple[Route, str] | None:
     match method, parts:
         case "POST", [name, subject] if name in _ON_SUBJECT:
             return _ON_SUBJECT[name], subject
+        case "POST", ["_console", name] if name in _CONSOLE:
+            return _CONSOLE[name], ""
         case "POST", ["_dispute"]:
             return _DISPUTE, ""
         case "POST", ["_dispute", subject, "close"]:
