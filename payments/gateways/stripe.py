@@ -4,56 +4,45 @@ The danger: the SDK retries, logs, and calls every failure an error. Here a requ
 what comes back is one of the port's answers. The table of who answers what: docs/gateways.md.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+from typing import Any
 
 import stripe
 
 from payments.gateways.base import (
     Absent,
     Answer,
-    Authorize,
-    Capture,
     Declined,
     InDoubt,
     LookupAnswer,
-    Refund,
+    NotSent,
+    Observation,
     Request,
-    Void,
+    StatementLine,
+    Throttled,
 )
+from payments.gateways.errors import StatementUnavailableError
 from payments.gateways.http import ThinClient
-from payments.gateways.stripe_answers import (
-    answer_of,
-    answer_of_error,
-    answer_of_failed_lookup,
-    is_refund_of,
-    judge,
-)
+from payments.gateways.stripe_amounts import AmountRefusedError
+from payments.gateways.stripe_answers import answer_of
+from payments.gateways.stripe_api import StripeApi
+from payments.gateways.stripe_errors import answer_of_error, answer_of_failed_lookup, is_unknown, unanswered
+from payments.gateways.stripe_evidence import evidence_of, evidence_of_error
+from payments.gateways.stripe_lookups import look_up, refund_pages
+from payments.gateways.stripe_observation import observation_of
+from payments.gateways.stripe_requests import CHARGE_INCLUDED, call_of, intent_path
+from payments.gateways.stripe_statement import line_of
 
 # Together below the lease of a saga (15 s), so that a slow call does not look like a dead worker.
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 8.0
-# Currencies that Stripe counts in other units than ISO 4217 does: ISK and UGX in hundredths, MGA in
-# whole ones. Sent as they are they would be wrong by a hundred, so they are refused.
-ODD_CURRENCIES = frozenset({"ISK", "UGX", "MGA"})
-# There is one intent to a key, unless the gateway forgot the key and was asked again.
-FOUND_INTENTS_MAX = 10
-REFUNDS_A_PAGE = 100
-# A payment with more than a thousand refunds is not looked through: it stays in doubt.
-REFUND_PAGES_MAX = 10
-
-# The SDK has no switch for one client. Telemetry would send our timings along, and costs CPU.
-stripe.enable_telemetry = False
-
-
-class _Call(NamedTuple):
-    path: str
-    params: dict[str, Any]
-
-
-class _Unusable(stripe.StripeError):
-    """A look-up was answered with something that is not Stripe's."""
+# A payment has one dispute, rarely two; this many are a mistake, of theirs or of ours.
+DISPUTE_PAGES_MAX = 2
+# Two million movements. A reconciliation that asks for more should ask for less time.
+STATEMENT_PAGES_MAX = 20_000
 
 
 class StripeGateway:
@@ -77,13 +66,15 @@ class StripeGateway:
         self.name = name
         self._url = (url or stripe.DEFAULT_API_BASE).rstrip("/")
         self._return_url = return_url
-        self._client = stripe.StripeClient(
-            secret_key,
-            base_addresses={"api": self._url},
-            max_network_retries=0,
-            http_client=ThinClient(
-                origin=self._url, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s
-            ),
+        self._api = StripeApi(
+            stripe.StripeClient(
+                secret_key,
+                base_addresses={"api": self._url},
+                max_network_retries=0,
+                http_client=ThinClient(
+                    origin=self._url, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s
+                ),
+            )
         )
 
     def __repr__(self) -> str:
@@ -91,127 +82,61 @@ class StripeGateway:
 
     def send(self, request: Request) -> Answer:
         """Carry out `request` under its key, once. Raises KeyReusedError: a bug, not an answer."""
-        if isinstance(request, Authorize) and request.currency in ODD_CURRENCIES:
-            return Declined("currency_not_supported", f"{request.currency} cannot be charged here.")
-        call = self._call_of(request)
         try:
-            body = self._ask("post", call.path, call.params, idempotency_key=request.key)
+            call = call_of(request, return_url=self._return_url)
+            heard = self._api.post(call.path, call.params, idempotency_key=request.key)
+        except AmountRefusedError as refused:
+            return Declined(refused.code, str(refused))
         except stripe.StripeError as error:
-            return answer_of_error(request, error)
-        return answer_of(request, body)
+            return replace(answer_of_error(request, error), evidence=evidence_of_error(error))
+        evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
+        return replace(answer_of(request, heard.data), evidence=evidence)
 
     def look_up(self, request: Request) -> LookupAnswer:
         """Ask what became of `request`. Search lags behind: absence is no "no" for a minute or more."""
         try:
-            match request:
-                case Authorize():
-                    return self._look_up_authorize(request)
-                case Capture() | Void():
-                    return judge(request, self._ask("get", _intent_path(request.reference), {}))
-                case Refund():
-                    return self._look_up_refund(request)
+            call_of(request, return_url=self._return_url)
+            return look_up(self._api, request)
+        except AmountRefusedError as refused:  # so it cannot have been sent
+            return Declined(refused.code, str(refused))
         except stripe.StripeError as error:
-            return answer_of_failed_lookup(request, error)
+            return replace(answer_of_failed_lookup(request, error), evidence=evidence_of_error(error))
 
-    def _call_of(self, request: Request) -> _Call:
-        match request:
-            case Authorize():
-                return _Call("/v1/payment_intents", self._authorize_params(request))
-            case Capture():
-                path = _intent_path(request.reference) + "/capture"
-                return _Call(path, {"amount_to_capture": request.amount_minor})
-            case Void():
-                return _Call(_intent_path(request.reference) + "/cancel", {})
-            case Refund():
-                metadata = {"operation_key": request.key}
-                params = {"payment_intent": request.reference, "amount": request.amount_minor}
-                return _Call("/v1/refunds", {**params, "metadata": metadata})
+    def observe(self, reference: str) -> Observation | Absent | NotSent | Throttled | InDoubt:
+        """Ask for the payment, its refunds and its disputes, one after the other.
 
-    def _authorize_params(self, request: Authorize) -> dict[str, Any]:
-        # Named types, not `automatic_payment_methods`: which methods an account has switched on is
-        # not in our hands, and only cards can be authorized first and captured later.
-        params: dict[str, Any] = {
-            "amount": request.amount_minor,
-            "currency": request.currency.lower(),
-            "capture_method": "manual",
-            "confirm": True,
-            "payment_method": request.method,
-            "payment_method_types": ["card"],
-            "metadata": {
-                "order_id": str(request.order_id),
-                "payment_id": str(request.payment_id),
-                "operation_key": request.key,
-            },
-        }
-        if self._return_url:
-            params["return_url"] = self._return_url
-        return params
-
-    def _look_up_authorize(self, request: Authorize) -> LookupAnswer:
-        query = f"metadata['operation_key']:'{_quoted(request.key)}'"
-        page = self._ask("get", "/v1/payment_intents/search", {"query": query, "limit": FOUND_INTENTS_MAX})
-        references = [str(intent.get("id")) for intent in _data_of(page, "search_result")]
-        # What search shows may be old; the intent itself is not.
-        answers = [judge(request, self._ask("get", _intent_path(found), {})) for found in references]
-        live = [answer for answer in answers if not isinstance(answer, Declined)]
-        if len(live) > 1:
-            return InDoubt("several live payments carry this key", is_stored=True)
-        return (live or answers or [Absent()])[0]
-
-    def _look_up_refund(self, request: Refund) -> LookupAnswer:
-        for refund in self._refunds_of(request.reference):
-            if is_refund_of(request, refund):
-                return judge(request, refund)
-        return Absent()
-
-    def _refunds_of(self, reference: str) -> Iterator[Mapping[str, Any]]:
-        params: dict[str, Any] = {"payment_intent": reference, "limit": REFUNDS_A_PAGE}
-        for _page_number in range(REFUND_PAGES_MAX):
-            page = self._ask("get", "/v1/refunds", params)
-            refunds = _data_of(page, "list")
-            yield from refunds
-            if not _has_more(page):
-                return
-            if not refunds:
-                raise _Unusable("an empty page says that there is more")
-            params["starting_after"] = str(refunds[-1].get("id"))
-        raise _Unusable("there are more refunds than can be looked through")
-
-    def _ask(
-        self, method: str, path: str, params: dict[str, Any], *, idempotency_key: str | None = None
-    ) -> object:
-        """Call the gateway and return the JSON. Raises StripeError.
-
-        `raw_request` keeps the SDK's parameters, headers, version and errors, and leaves out the
-        building of its objects, which takes as long as all the rest of a call.
+        What happens in between may show in one and not in the other: ask again before acting on it.
         """
-        options = {"idempotency_key": idempotency_key} if idempotency_key else {}
         try:
-            return self._client.raw_request(method, path, **params, **options).data
-        except (AttributeError, KeyError, TypeError) as error:
-            # The SDK trips over JSON errors of another shape ({"error": null}).
-            raise _Unusable("the gateway's error is not of Stripe's shape") from error
+            heard = self._api.get(intent_path(reference), CHARGE_INCLUDED)
+            refunds = chain.from_iterable(refund_pages(self._api, reference))
+            disputes = chain.from_iterable(self._dispute_pages(reference))
+            observation = observation_of(reference, heard.data, refunds, disputes)
+        except stripe.StripeError as error:
+            answer = Absent() if is_unknown(error) else unanswered(error)
+            return replace(answer, evidence=evidence_of_error(error))
+        evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
+        return replace(observation, evidence=evidence)
 
+    def statement(self, *, since: datetime | None) -> Iterator[StatementLine]:
+        """Yield the movements of the account's balance from `since` on, newest first.
 
-def _intent_path(reference: str) -> str:
-    if not reference:
-        raise ValueError("a request without a reference would go to all payments")
-    return f"/v1/payment_intents/{quote(reference, safe='')}"
+        Holds one page at a time. Raises StatementUnavailableError.
+        """
+        params: dict[str, Any] = {"expand": ["data.source"]}
+        if since is not None:
+            params["created"] = {"gte": int(since.timestamp())}
+        pages = self._api.pages("/v1/balance_transactions", params, pages_max=STATEMENT_PAGES_MAX)
+        try:
+            for page in pages:
+                yield from [line_of(transaction) for transaction in page]
+        except stripe.StripeError as error:
+            raise StatementUnavailableError(
+                "a page of the gateway's list could not be had; ask again later",
+                gateway=self.name,
+                error=getattr(unanswered(error), "error", "throttled"),
+            ) from error
 
-
-def _quoted(text: str) -> str:
-    """Escape `text` for Stripe's search language."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def _data_of(page: object, kind: str) -> list[Mapping[str, Any]]:
-    """Return the objects of a page. Only a well-formed, complete answer may say that there are none."""
-    if isinstance(page, Mapping) and page.get("object") == kind and isinstance(page.get("has_more"), bool):
-        data = page.get("data")
-        if isinstance(data, list) and all(isinstance(item, Mapping) for item in data):
-            return data
-    raise _Unusable("the gateway's list is not of Stripe's shape")
-
-
-def _has_more(page: object) -> bool:
-    return isinstance(page, Mapping) and page.get("has_more") is True
+    def _dispute_pages(self, reference: str) -> Iterator[list[Any]]:
+        params = {"payment_intent": reference}
+        return self._api.pages("/v1/disputes", params, pages_max=DISPUTE_PAGES_MAX)

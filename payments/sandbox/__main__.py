@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from .book import Book, open_for_reading, open_for_writing
+from .clockwork import Clockwork
 from .commits import GroupCommit
 from .control import Control
 from .desk import Desk
@@ -39,7 +40,7 @@ def main() -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; raise if the book cannot be written any more."""
-    settings = Settings(secret_key=arguments.secret_key, latency_ms=arguments.latency_ms)
+    settings = _settings(arguments)
     connection = open_for_writing(arguments.book)
     reading = Book(open_for_reading(arguments.book))
     writing = Book(connection)
@@ -57,15 +58,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     await site.start()
     host, port = runner.addresses[0][:2]
     log.info("serving on http://%s:%s", host, port)
-    duties = [commits.failed()]
+    clockwork = Clockwork(writing=writing, reading=reading, commits=commits, settings=settings)
+    duties = [commits.failed(), clockwork.run()]
     if arguments.webhook_url is not None:
+        url, secret = arguments.webhook_url, arguments.webhook_secret
         webhooks = Webhooks(
-            url=arguments.webhook_url,
-            secret=arguments.webhook_secret,
-            writing=writing,
-            reading=reading,
-            commits=commits,
-            faults=faults,
+            url=url, secret=secret, writing=writing, reading=reading, commits=commits, faults=faults
         )
         duties.append(webhooks.run())
     try:
@@ -91,6 +89,15 @@ async def _until_stopped(duties: list[Coroutine[Any, Any, Any]]) -> None:
         task.result()
 
 
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        secret_key=arguments.secret_key,
+        latency_ms=arguments.latency_ms,
+        fee_bps=arguments.fee_bps,
+        fee_fixed=arguments.fee_fixed,
+    )
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m payments.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
@@ -99,6 +106,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--secret-key", required=True, help="the API key that clients must send")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="delay of each answer")
+    parser.add_argument("--fee-bps", type=int, default=0, help="hundredths of a percent of each charge")
+    parser.add_argument("--fee-fixed", type=int, default=0, help="minor units for each charge")
     parser.add_argument("--webhook-url", help="where events are delivered; without it they are only listed")
     parser.add_argument("--webhook-secret", default="whsec_sandbox", help="signs the deliveries")
     return parser.parse_args()

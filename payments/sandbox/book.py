@@ -10,9 +10,19 @@ from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .records import Charge, Delivery, Event, Intent, LoggedRequest, Refund, StoredAnswer
+from .records import (
+    BalanceTransaction,
+    Charge,
+    Delivery,
+    Dispute,
+    Event,
+    Intent,
+    LoggedRequest,
+    Refund,
+    StoredAnswer,
+)
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 # Memory for pages, in KiB: the indexes of a few hundred thousand payments.
@@ -21,12 +31,15 @@ _CACHE_KIB = 64 * 1024
 # writes under load; larger: a slower first read after a crash.
 _CHECKPOINT_PAGES = 4_000
 
-Record = Intent | Charge | Refund
+_Row = TypeVar("_Row")
+Record = Intent | Charge | Refund | Dispute
 
 _TABLES: dict[type, str] = {
     Intent: "intents",
     Charge: "charges",
     Refund: "refunds",
+    Dispute: "disputes",
+    BalanceTransaction: "balance_transactions",
     Event: "events",
     StoredAnswer: "answers",
     LoggedRequest: "requests",
@@ -61,9 +74,20 @@ _INTENT_CHANGES = (
     "canceled_at",
     "cancellation_reason",
 )
-_CHARGE_CHANGES = ("amount_captured", "amount_refunded", "captured_at", "released_at")
+_CHARGE_CHANGES = (
+    "amount_captured",
+    "amount_refunded",
+    "captured_at",
+    "released_at",
+    "balance_transaction",
+    "disputed",
+)
+_REFUND_CHANGES = ("status", "failure_reason", "failure_balance_transaction")
+_DISPUTE_CHANGES = ("status", "movements")
 _UPDATE_INTENT = _update(Intent, _INTENT_CHANGES)
 _UPDATE_CHARGE = _update(Charge, _CHARGE_CHANGES)
+_UPDATE_REFUND = _update(Refund, _REFUND_CHANGES)
+_UPDATE_DISPUTE = _update(Dispute, _DISPUTE_CHANGES)
 _KEEP_ANSWER = _INSERT[StoredAnswer].replace("INSERT", "INSERT OR REPLACE", 1)
 _values_of = {record: attrgetter(*columns) for record, columns in _COLUMNS.items()}
 
@@ -101,21 +125,22 @@ class Book:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
+    def find(self, record: type[_Row], id: str) -> _Row | None:
+        """Return the row with the id, or None."""
+        row = self._row(_SELECT[record] + " WHERE id = ?", id)
+        return None if row is None else record(*row)
+
     def intent(self, id: str) -> Intent | None:
-        row = self._row(_SELECT[Intent] + " WHERE id = ?", id)
-        return None if row is None else Intent(*row)
+        return self.find(Intent, id)
 
     def charge(self, id: str) -> Charge | None:
-        row = self._row(_SELECT[Charge] + " WHERE id = ?", id)
-        return None if row is None else Charge(*row)
+        return self.find(Charge, id)
 
     def refund(self, id: str) -> Refund | None:
-        row = self._row(_SELECT[Refund] + " WHERE id = ?", id)
-        return None if row is None else Refund(*row)
+        return self.find(Refund, id)
 
     def event(self, id: str) -> Event | None:
-        row = self._row(_SELECT[Event] + " WHERE id = ?", id)
-        return None if row is None else Event(*row)
+        return self.find(Event, id)
 
     def answer(self, key: str) -> StoredAnswer | None:
         row = self._row(_SELECT[StoredAnswer] + " WHERE key = ?", key)
@@ -162,8 +187,17 @@ class Book:
         values = [getattr(charge, column) for column in _CHARGE_CHANGES]
         self.connection.execute(_UPDATE_CHARGE, (*values, charge.id))
 
-    def add_refund(self, refund: Refund) -> None:
-        self._add(refund)
+    def change_refund(self, refund: Refund) -> None:
+        values = [getattr(refund, column) for column in _REFUND_CHANGES]
+        self.connection.execute(_UPDATE_REFUND, (*values, refund.id))
+
+    def change_dispute(self, dispute: Dispute) -> None:
+        values = [getattr(dispute, column) for column in _DISPUTE_CHANGES]
+        self.connection.execute(_UPDATE_DISPUTE, (*values, dispute.id))
+
+    def add(self, row: Refund | Dispute | BalanceTransaction) -> None:
+        """Insert a row that needs nothing beside it."""
+        self._add(row)
 
     def add_event(self, event: Event) -> None:
         self._add(event)

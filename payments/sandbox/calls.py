@@ -6,24 +6,36 @@ from dataclasses import dataclass
 from .book import Book, Record, snapshot
 from .forms import Form
 from .records import Event, new_id
+from .settings import Settings
 from .vocabulary import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request. `subject` is the id in its path; `now` is in whole seconds, as Stripe's times are."""
+class Cause:
+    """Why the book changes: a request, or time that has passed, which has no `request_id` and no `key`.
 
+    `now` is `received_at` in whole seconds, as Stripe's times are.
+    """
+
+    received_at: float
+    now: int
+    settings: Settings
+    request_id: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Cause):
+    """One request. `subject` is the id in its path."""
+
+    request_id: str
     operation: Operation
     method: str
     path: str
     subject: str
     form: Form
-    key: str | None
     body_hash: str
-    request_id: str
     base_url: str
-    received_at: float
-    now: int
 
 
 @dataclass(slots=True)
@@ -42,16 +54,16 @@ class Answer:
 Endpoint = Callable[[Book, Call], Answer]
 
 
-def record_event(book: Book, call: Call, subject: Record, *, type: str) -> None:
+def record_event(book: Book, cause: Cause, subject: Record, *, type: str) -> None:
     """Write down that `type` happened to `subject`, and how it is now."""
     book.add_event(
         Event(
             id=new_id("evt"),
             type=type,
-            created=call.now,
+            created=cause.now,
             subject=subject.__class__.__name__,
             snapshot=snapshot(subject),
-            request_id=call.request_id,
-            idempotency_key=call.key,
+            request_id=cause.request_id,
+            idempotency_key=cause.key,
         )
     )

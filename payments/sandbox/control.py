@@ -7,20 +7,26 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from . import intents, witness
+from . import collection, intents, witness
+from .backstage import encode, find_backstage
 from .book import Book
+from .calls import Answer
 from .desk import Desk, refusal
 from .errors import ApiError, invalid
 from .faults import Faults
+from .forms import parse_pairs
 from .intake import make_call
 from .pages import payer_page
-from .routes import Route
-from .settings import Settings
+from .routes import Route, writing
+from .settings import CONFIGURABLE, Settings
 from .shapes import dump
 from .vocabulary import Operation
 
-_AUTHENTICATE = Route(Operation.AUTHENTICATE, intents.authenticate, writes=True)
-_CONFIGURABLE = {"latency_ms": 600_000, "key_retention_s": 10 * 365 * 86_400}
+# What a payer does on a page of the sandbox.
+_PAGES = {
+    "_authenticate": writing(Operation.AUTHENTICATE, intents.authenticate),
+    "_pay": writing(Operation.PAY, collection.pay_now),
+}
 
 
 class Control:
@@ -50,11 +56,13 @@ class Control:
                 return await self._configure(request)
             case "GET", ["_book", name]:
                 return self._show_book(name, request.query.get("order_id"))
-            case "GET", ["_authenticate", intent_id]:
+            case "GET", ["_authenticate" | "_pay", intent_id]:
                 intent = intents.load_intent(self._reading, intent_id)
                 return web.Response(text=payer_page(intent), content_type="text/html")
-            case "POST", ["_authenticate", intent_id]:
-                return await self._authenticate(request, intent_id)
+            case "POST", ["_authenticate" | "_pay" as page, intent_id]:
+                return await self._answer_of_payer(request, _PAGES[page], intent_id)
+            case method, parts if found := find_backstage(method, parts):
+                return await self._perform(request, *found)
         raise ApiError(
             status=404, message=f"Unrecognized request URL ({request.method}: {request.path[:200]})."
         )
@@ -73,14 +81,10 @@ class Control:
         if request.method == "POST":
             body = await _json_of(request)
             for name, value in body.items():
-                most = _CONFIGURABLE.get(name)
-                if most is None:
-                    raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                    raise invalid(f"Invalid {name}: must be a number from 0 to {most}", param=name)
+                _check_setting(name, value)
             for name, value in body.items():
                 setattr(self._settings, name, value)
-        return _json({name: getattr(self._settings, name) for name in _CONFIGURABLE})
+        return _json({name: getattr(self._settings, name) for name in CONFIGURABLE})
 
     def _show_book(self, name: str, order_id: str | None) -> web.Response:
         match name:
@@ -94,23 +98,35 @@ class Control:
             status=404, message="The book shows /_book/summary, /_book/charges and /_book/requests."
         )
 
-    async def _authenticate(self, request: web.BaseRequest, intent_id: str) -> web.StreamResponse:
+    async def _perform(self, request: web.BaseRequest, route: Route, subject: str) -> web.Response:
+        answer = await self._execute(request, route, subject, encoded=encode(await _json_of(request)))
+        return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+    async def _execute(self, request: web.BaseRequest, route: Route, subject: str, *, encoded: str) -> Answer:
+        call = make_call(
+            request,
+            operation=route.operation,
+            subject=subject,
+            encoded=encoded,
+            received_at=time.time(),
+            settings=self._settings,
+        )
+        answer, seq = await self._desk.write(route, call, None)
+        self._desk.log_reply(seq, replied_at=time.time())
+        return answer
+
+    async def _answer_of_payer(
+        self, request: web.BaseRequest, route: Route, intent_id: str
+    ) -> web.StreamResponse:
         """Take the payer's answer: JSON from a test, a form from the page."""
         from_page = request.content_type == "application/x-www-form-urlencoded"
         encoded = (await request.read()).decode(errors="replace")
         if not from_page:
-            encoded = urlencode({"outcome": str((await _json_of(request)).get("outcome", ""))})
+            encoded = encode(await _json_of(request))
         waiting = intents.load_intent(self._reading, intent_id)
-        call = make_call(
-            request,
-            operation=Operation.AUTHENTICATE,
-            subject=intent_id,
-            encoded=encoded,
-            received_at=time.time(),
-        )
-        answer, seq = await self._desk.write(_AUTHENTICATE, call, None)
-        self._desk.log_reply(seq, replied_at=time.time())
-        back = _return_address(waiting, answer.status == 200 and call.form.get("outcome") == "succeed")
+        answer = await self._execute(request, route, intent_id, encoded=encoded)
+        succeed = dict(parse_pairs(encoded)).get("outcome") == "succeed"
+        back = _return_address(waiting, answer.status == 200 and succeed)
         if from_page and answer.status == 200 and back is not None:
             return web.Response(status=303, headers={"Location": back})
         if from_page and answer.status == 200:
@@ -118,6 +134,16 @@ class Control:
                 text=payer_page(intents.load_intent(self._reading, intent_id)), content_type="text/html"
             )
         return web.Response(text=answer.body, status=answer.status, content_type="application/json")
+
+
+def _check_setting(name: str, value: Any) -> None:
+    limit = CONFIGURABLE.get(name)
+    if limit is None:
+        raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
+    kinds = int if limit.whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= limit.most:
+        number = "whole number" if limit.whole else "number"
+        raise invalid(f"Invalid {name}: must be a {number} from 0 to {limit.most}", param=name)
 
 
 def _return_address(intent: Any, succeeded: bool) -> str | None:  # noqa: FBT001

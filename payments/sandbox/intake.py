@@ -11,6 +11,7 @@ from .calls import Call
 from .errors import ApiError
 from .forms import Form, nest, parse_pairs
 from .records import new_id
+from .settings import Settings
 from .vocabulary import Operation
 
 
@@ -33,6 +34,7 @@ def make_call(
     subject: str,
     encoded: str,
     received_at: float,
+    settings: Settings,
 ) -> Call:
     """Read the form and the headers. Raises ApiError for a form that cannot be read."""
     pairs = parse_pairs(encoded)
@@ -48,6 +50,7 @@ def make_call(
         base_url=f"http://{request.host}",
         received_at=received_at,
         now=int(received_at),
+        settings=settings,
     )
 
 

@@ -2,17 +2,19 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import confirmation, parameters
 from .book import Book
-from .calls import Answer, Call, record_event
+from .calls import Answer, Call, Cause, record_event
 from .errors import invalid, missing_resource, unexpected_state
 from .expansion import expand, expanded_names
+from .method_types import refuse_other_type, types_of
 from .methods import find_method
 from .records import CANCELABLE, CONFIRMABLE, Charge, Intent, Status, new_id
 from .shapes import dump, intent_shape
+from .timers import drop_timer
 
 _DETAILS = (
     "description",
@@ -32,13 +34,13 @@ def create(book: Book, call: Call) -> Answer:
     intent = _new_intent(call)
     method = parameters.text(form, "payment_method")
     if method is not None:
-        find_method(method)
+        refuse_other_type(find_method(method), json.loads(intent.details))
         intent.payment_method = method
         intent.status = Status.REQUIRES_CONFIRMATION
     if not parameters.boolean(form, "confirm"):
         book.add_intent(intent)
         record_event(book, call, intent, type="payment_intent.created")
-        return _answer(book, intent, names)
+        return answer_with(book, intent, names)
     if method is None:
         raise _method_missing(intent)
     record_event(book, call, intent, type="payment_intent.created")
@@ -80,7 +82,7 @@ def capture(book: Book, call: Call) -> Answer:
             code="amount_too_large",
         )
     charge = _latest_charge(book, intent)
-    confirmation.take(intent, charge, amount=amount, now=call.now)
+    confirmation.take(book, call, intent, charge, amount=amount)
     if metadata:
         _merge_metadata(intent, metadata)
         book.change_metadata(intent)
@@ -88,7 +90,7 @@ def capture(book: Book, call: Call) -> Answer:
     book.change_intent(intent)
     record_event(book, call, charge, type="charge.captured")
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, names)
+    return answer_with(book, intent, names)
 
 
 def cancel(book: Book, call: Call) -> Answer:
@@ -101,21 +103,12 @@ def cancel(book: Book, call: Call) -> Answer:
         raise unexpected_state(
             f"You cannot cancel this PaymentIntent because it has a status of {intent.status}. Only a"
             " PaymentIntent with one of the following statuses may be canceled: requires_payment_method,"
-            " requires_capture, requires_confirmation, requires_action, processing.",
+            " requires_capture, requires_confirmation, requires_action.",
             payment_intent=intent_shape(intent),
         )
-    if intent.status == Status.REQUIRES_CAPTURE:
-        charge = _latest_charge(book, intent)
-        charge.released_at = call.now
-        book.change_charge(charge)
-    intent.status = Status.CANCELED
-    intent.amount_capturable = 0
-    intent.next_action = None
-    intent.canceled_at = call.now
-    intent.cancellation_reason = reason
-    book.change_intent(intent)
+    let_go(book, call, intent, reason=reason)
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, names)
+    return answer_with(book, intent, names)
 
 
 def authenticate(book: Book, call: Call) -> Answer:
@@ -124,7 +117,8 @@ def authenticate(book: Book, call: Call) -> Answer:
     if outcome is None:
         raise invalid("Missing required param: outcome.", param="outcome", code="parameter_missing")
     intent = load_intent(book, call.subject)
-    if intent.status != Status.REQUIRES_ACTION or intent.payment_method is None:
+    method = find_method(intent.payment_method) if intent.payment_method is not None else None
+    if intent.status != Status.REQUIRES_ACTION or method is None or not method.authentication:
         raise unexpected_state(
             f"This PaymentIntent does not wait for its payer: its status is {intent.status}.",
             payment_intent=intent_shape(intent),
@@ -133,11 +127,25 @@ def authenticate(book: Book, call: Call) -> Answer:
         failed = confirmation.AUTHENTICATION_FAILED
         confirmation.refuse(book, call, intent, decline=failed, charged=False)
     else:
-        decline = find_method(intent.payment_method).decline
-        confirmation.authorize(book, call, intent, decline=decline)
+        confirmation.authorize(book, call, intent, decline=method.decline)
     book.change_intent(intent)
     confirmation.announce(book, call, intent)
-    return _answer(book, intent, [])
+    return answer_with(book, intent)
+
+
+def let_go(book: Book, cause: Cause, intent: Intent, *, reason: str | None) -> None:
+    """Cancel `intent`, with its authorization if it holds one. The caller announces it."""
+    if intent.status == Status.REQUIRES_CAPTURE:
+        charge = _latest_charge(book, intent)
+        charge.released_at = cause.now
+        book.change_charge(charge)
+    drop_timer(book, intent.id)
+    intent.status = Status.CANCELED
+    intent.amount_capturable = 0
+    intent.next_action = None
+    intent.canceled_at = cause.now
+    intent.cancellation_reason = reason
+    book.change_intent(intent)
 
 
 def load_intent(book: Book, id: str) -> Intent:
@@ -155,27 +163,31 @@ def _new_intent(call: Call) -> Intent:
         raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
     metadata = {key: value for key, value in parameters.metadata(form).items() if value}
     capture_method = parameters.choice(form, "capture_method", ("automatic", "automatic_async", "manual"))
+    currency = parameters.currency(form)
+    types = types_of(form, currency=currency, capture_method=capture_method)
     id = new_id("pi")
     return Intent(
         id=id,
         created=call.now,
         amount=amount,
-        currency=parameters.currency(form),
+        currency=currency,
         capture_method=capture_method or "automatic_async",
         client_secret=f"{id}_secret_{secrets.token_hex(12)}",
         order_id=metadata.get("order_id"),
         customer=parameters.text(form, "customer"),
         metadata=dump(metadata),
-        details=dump(_details(form)),
+        details=dump(_details(form, types)),
         status=Status.REQUIRES_PAYMENT_METHOD,
         payment_method=None,
     )
 
 
-def _details(form: dict[str, Any]) -> dict[str, Any]:
+def _details(form: dict[str, Any], types: list[str]) -> dict[str, Any]:
     details: dict[str, Any] = {
         name: value for name in _DETAILS if (value := parameters.text(form, name)) is not None
     }
+    if types != ["card"]:
+        details["payment_method_types"] = types
     usage = parameters.choice(form, "setup_future_usage", ("off_session", "on_session"))
     if usage is not None:
         details["setup_future_usage"] = usage
@@ -204,10 +216,11 @@ def _confirm(
     refused = confirmation.confirm(book, call, intent, method=method)
     save(intent)
     confirmation.announce(book, call, intent)
-    return refused or _answer(book, intent, names)
+    return refused or answer_with(book, intent, names)
 
 
-def _answer(book: Book, intent: Intent, names: list[str]) -> Answer:
+def answer_with(book: Book, intent: Intent, names: Sequence[str] = ()) -> Answer:
+    """Return the answer that shows `intent`."""
     shape = expand(book, intent_shape(intent), names)
     return Answer(200, dump(shape), order_id=intent.order_id, intent_id=intent.id)
 
@@ -226,6 +239,8 @@ def _merge_metadata(intent: Intent, changes: dict[str, str]) -> None:
 def _ended(intent: Intent) -> str:
     if intent.status == Status.CANCELED:
         return "been canceled"
+    if intent.status == Status.PROCESSING:
+        return "been paid and is processing"
     return "been authorized" if intent.status == Status.REQUIRES_CAPTURE else "succeeded"
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from .errors import ApiError, missing_resource
 from .vocabulary import WEBHOOK_FAULTS, FaultKind
@@ -20,16 +21,39 @@ class Decline:
     message: str
 
 
+class Payer(StrEnum):
+    """What the payer of a boleto does with it."""
+
+    PUNCTUAL = "punctual"
+    NEVER = "never"
+    LATE = "late"
+
+
+class RefundEnd(StrEnum):
+    """How a refund to the method goes."""
+
+    SUCCEEDS = "succeeds"
+    PENDS = "pends"
+    FAILS = "fails"
+
+
 @dataclass(frozen=True)
 class Method:
-    """One test card. `authentication` asks the payer first; `decline` is what comes then, if anything."""
+    """One test method. `authentication` asks the payer first; `decline` is what comes then, if anything.
 
+    `payer` is set for boletos only; `dispute` is the reason of the one that follows a capture.
+    """
+
+    type: str = "card"
     brand: str = "visa"
     last4: str = "4242"
     funding: str = "credit"
     country: str = "US"
     decline: Decline | None = None
     authentication: bool = False
+    payer: Payer | None = None
+    dispute: str | None = None
+    refund: RefundEnd = RefundEnd.SUCCEEDS
 
 
 _DECLINED = "Your card was declined."
@@ -40,6 +64,7 @@ AUTHENTICATION_REQUIRED = Decline(
     "Your card was declined. This transaction requires authentication.",
 )
 _INSUFFICIENT_FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
+_VOUCHER_SPENT = Decline("card_declined", "insufficient_funds", "Your voucher has insufficient funds.")
 
 # The part of the token behind `chargeDeclined`; Stripe publishes some with the brand and some without,
 # so each is known as pm_card_… and as pm_card_visa_….
@@ -108,6 +133,15 @@ _METHODS = {
     "pm_card_threeDSecureRequiredChargeDeclined": Method(
         last4="3178", authentication=True, decline=GENERIC_DECLINE
     ),
+    "pm_card_createDispute": Method(last4="0259", dispute="fraudulent"),
+    "pm_card_createDisputeProductNotReceived": Method(last4="2685", dispute="product_not_received"),
+    "pm_card_pendingRefund": Method(last4="7726", refund=RefundEnd.PENDS),
+    "pm_card_refundFail": Method(last4="5126", refund=RefundEnd.FAILS),
+    "pm_boleto": Method(type="boleto", country="BR", payer=Payer.PUNCTUAL),
+    "pm_boleto_unpaid": Method(type="boleto", country="BR", payer=Payer.NEVER),
+    "pm_boleto_expires": Method(type="boleto", country="BR", payer=Payer.LATE),
+    "pm_voucher": Method(type="voucher", last4="0001"),
+    "pm_voucher_spent": Method(type="voucher", last4="0002", decline=_VOUCHER_SPENT),
     **{
         f"pm_card_{brand}chargeDeclined{name}": Method(last4=last4, decline=decline)
         for name, (last4, decline) in _DECLINES.items()

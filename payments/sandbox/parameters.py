@@ -64,7 +64,7 @@ _INTEGER = re.compile(r"-?\d{1,18}")
 def refuse_unknown(form: Form, known: Collection[str]) -> None:
     """Raise for the first parameter that the operation does not have, and for card data."""
     for name in form:
-        if name in ("card", "source"):
+        if name in ("card", "source") and name not in known:
             raise raw_card_number()
         if name not in known:
             raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import parameters
+from .balance_shapes import balance_transaction_shape
 from .book import Book
 from .calls import Answer, Call
+from .charge_shapes import charge_shape, refund_shape
+from .dispute_shapes import dispute_shape
 from .errors import invalid, missing_resource
 from .expansion import expand, expanded_names
 from .forms import Form, items_of
-from .records import Charge, Event, Intent, Refund
+from .records import BalanceTransaction, Charge, Dispute, Event, Intent, Refund
 from .search import parse_query
-from .shapes import charge_shape, dump, event_shape, intent_shape, refund_shape
+from .shapes import dump, event_shape, intent_shape
 
 PAGE_DEFAULT = 10
 PAGE_MAX = 100
@@ -36,6 +39,15 @@ _KINDS: dict[type, _Kind] = {
     Refund: _Kind(
         "refund", "/v1/refunds", refund_shape, {"charge": "charge_id", "payment_intent": "intent_id"}
     ),
+    Dispute: _Kind(
+        "dispute", "/v1/disputes", dispute_shape, {"charge": "charge_id", "payment_intent": "intent_id"}
+    ),
+    BalanceTransaction: _Kind(
+        "balance_transaction",
+        "/v1/balance_transactions",
+        balance_transaction_shape,
+        {"currency": "currency", "source": "source", "type": "type"},
+    ),
 }
 _EVENTS_URL = "/v1/events"
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -54,6 +66,16 @@ def retrieve_charge(book: Book, call: Call) -> Answer:
 def retrieve_refund(book: Book, call: Call) -> Answer:
     """`GET /v1/refunds/{id}`."""
     return _retrieved(book, call, Refund, book.refund(call.subject))
+
+
+def retrieve_dispute(book: Book, call: Call) -> Answer:
+    """`GET /v1/disputes/{id}`."""
+    return _retrieved(book, call, Dispute, book.find(Dispute, call.subject))
+
+
+def retrieve_balance_transaction(book: Book, call: Call) -> Answer:
+    """`GET /v1/balance_transactions/{id}`."""
+    return _retrieved(book, call, BalanceTransaction, book.find(BalanceTransaction, call.subject))
 
 
 def retrieve_event(book: Book, call: Call) -> Answer:
@@ -78,6 +100,16 @@ def list_charges(book: Book, call: Call) -> Answer:
 def list_refunds(book: Book, call: Call) -> Answer:
     """`GET /v1/refunds`."""
     return _listed(book, call, Refund)
+
+
+def list_disputes(book: Book, call: Call) -> Answer:
+    """`GET /v1/disputes`."""
+    return _listed(book, call, Dispute)
+
+
+def list_balance_transactions(book: Book, call: Call) -> Answer:
+    """`GET /v1/balance_transactions`."""
+    return _listed(book, call, BalanceTransaction)
 
 
 def list_events(book: Book, call: Call) -> Answer:
@@ -163,7 +195,8 @@ def _window(book: Book, form: Form, record: type) -> tuple[list[str], list[Any]]
         if id is not None:
             place = book.seq_of(record, id)
             if place is None:
-                raise missing_resource(kind=record.__name__.lower(), id=id, param=param, status=400)
+                kind = record.__name__.lower() if record is Event else _KINDS[record].name
+                raise missing_resource(kind=kind, id=id, param=param, status=400)
             where.append(f"seq {sign} ?")
             arguments.append(place)
     return where, arguments

@@ -18,6 +18,7 @@ class Status(StrEnum):
     REQUIRES_PAYMENT_METHOD = "requires_payment_method"
     REQUIRES_CONFIRMATION = "requires_confirmation"
     REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
     REQUIRES_CAPTURE = "requires_capture"
     SUCCEEDED = "succeeded"
     CANCELED = "canceled"
@@ -75,6 +76,9 @@ class Charge:
     amount_refunded: int = 0
     captured_at: int | None = None
     released_at: int | None = None
+    capture_before: int | None = None
+    balance_transaction: str | None = None
+    disputed: bool = False
 
 
 @dataclass(slots=True)
@@ -91,18 +95,66 @@ class Refund:
     metadata: str
     reason: str | None
     status: str
+    payment_method: str
+    balance_transaction: str | None = None
+    failure_reason: str | None = None
+    failure_balance_transaction: str | None = None
+
+
+class DisputeStatus(StrEnum):
+    """The life of a dispute, which nobody contests here."""
+
+    NEEDS_RESPONSE = "needs_response"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(slots=True)
+class Dispute:
+    """Money that the payer's bank took back. `movements`: its balance transactions, as rows, in JSON."""
+
+    id: str
+    intent_id: str
+    charge_id: str
+    order_id: str | None
+    created: int
+    amount: int
+    currency: str
+    reason: str
+    status: str
+    payment_method: str
+    movements: str = "[]"
+
+
+@dataclass(slots=True)
+class BalanceTransaction:
+    """One movement of money. `amount` is signed; `source` is the id of the charge, refund or dispute."""
+
+    id: str
+    intent_id: str
+    order_id: str | None
+    created: int
+    type: str
+    reporting_category: str
+    amount: int
+    fee: int
+    currency: str
+    source: str
 
 
 @dataclass(slots=True)
 class Event:
-    """What happened, and the row of its subject as it was then (the values in their order, as JSON)."""
+    """What happened, and the row of its subject as it was then (the values in their order, as JSON).
+
+    `request_id` is None when no request caused it.
+    """
 
     id: str
     type: str
     created: int
     subject: str
     snapshot: str
-    request_id: str
+    request_id: str | None
     idempotency_key: str | None
 
 

@@ -17,7 +17,8 @@ class Route:
     writes: bool
 
 
-def _writing(operation: Operation, endpoint: Endpoint) -> Route:
+def writing(operation: Operation, endpoint: Endpoint) -> Route:
+    """Return the route of an endpoint that writes."""
     return Route(operation, endpoint, writes=True)
 
 
@@ -30,23 +31,27 @@ def _listing(endpoint: Endpoint) -> Route:
 
 
 _COLLECTIONS = {
-    ("POST", "payment_intents"): _writing(Operation.CREATE, intents.create),
+    ("POST", "payment_intents"): writing(Operation.CREATE, intents.create),
     ("GET", "payment_intents"): _listing(reads.list_intents),
-    ("POST", "refunds"): _writing(Operation.REFUND, refunds.create),
+    ("POST", "refunds"): writing(Operation.REFUND, refunds.create),
     ("GET", "refunds"): _listing(reads.list_refunds),
     ("GET", "charges"): _listing(reads.list_charges),
+    ("GET", "disputes"): _listing(reads.list_disputes),
+    ("GET", "balance_transactions"): _listing(reads.list_balance_transactions),
     ("GET", "events"): _listing(reads.list_events),
 }
 _OBJECTS = {
     ("GET", "payment_intents"): _retrieving(reads.retrieve_intent),
     ("GET", "refunds"): _retrieving(reads.retrieve_refund),
     ("GET", "charges"): _retrieving(reads.retrieve_charge),
+    ("GET", "disputes"): _retrieving(reads.retrieve_dispute),
+    ("GET", "balance_transactions"): _retrieving(reads.retrieve_balance_transaction),
     ("GET", "events"): _retrieving(reads.retrieve_event),
 }
 _ACTIONS = {
-    ("POST", "payment_intents", "confirm"): _writing(Operation.CONFIRM, intents.confirm),
-    ("POST", "payment_intents", "capture"): _writing(Operation.CAPTURE, intents.capture),
-    ("POST", "payment_intents", "cancel"): _writing(Operation.CANCEL, intents.cancel),
+    ("POST", "payment_intents", "confirm"): writing(Operation.CONFIRM, intents.confirm),
+    ("POST", "payment_intents", "capture"): writing(Operation.CAPTURE, intents.capture),
+    ("POST", "payment_intents", "cancel"): writing(Operation.CANCEL, intents.cancel),
 }
 _SEARCH = _listing(reads.search_intents)
 

@@ -51,11 +51,16 @@ CREATE TABLE IF NOT EXISTS charges (
     amount_refunded INTEGER NOT NULL,
     captured_at INTEGER,
     released_at INTEGER,
+    capture_before INTEGER,
+    balance_transaction TEXT,
+    disputed INTEGER NOT NULL,
     CHECK (amount_captured BETWEEN 0 AND amount),
     CHECK (amount_refunded BETWEEN 0 AND amount_captured),
     CHECK (status = 'succeeded' OR amount_captured = 0)
 );
 CREATE INDEX IF NOT EXISTS charges_by_intent ON charges (intent_id);
+CREATE INDEX IF NOT EXISTS open_authorizations ON charges (capture_before)
+    WHERE status = 'succeeded' AND captured_at IS NULL AND released_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS refunds (
     seq INTEGER PRIMARY KEY,
@@ -68,10 +73,52 @@ CREATE TABLE IF NOT EXISTS refunds (
     currency TEXT NOT NULL,
     metadata TEXT NOT NULL,
     reason TEXT,
-    status TEXT NOT NULL
+    status TEXT NOT NULL CHECK (status IN ('pending', 'succeeded', 'failed')),
+    payment_method TEXT NOT NULL,
+    balance_transaction TEXT,
+    failure_reason TEXT,
+    failure_balance_transaction TEXT
 );
 CREATE INDEX IF NOT EXISTS refunds_by_charge ON refunds (charge_id);
 CREATE INDEX IF NOT EXISTS refunds_by_intent ON refunds (intent_id);
+
+CREATE TABLE IF NOT EXISTS disputes (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    intent_id TEXT NOT NULL REFERENCES intents (id),
+    charge_id TEXT NOT NULL REFERENCES charges (id),
+    order_id TEXT,
+    created INTEGER NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('needs_response', 'won', 'lost')),
+    payment_method TEXT NOT NULL,
+    movements TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS disputes_by_charge ON disputes (charge_id);
+
+CREATE TABLE IF NOT EXISTS balance_transactions (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    intent_id TEXT NOT NULL REFERENCES intents (id),
+    order_id TEXT,
+    created INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    reporting_category TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount <> 0),
+    fee INTEGER NOT NULL CHECK (fee >= 0),
+    currency TEXT NOT NULL,
+    source TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS balance_transactions_by_source ON balance_transactions (source);
+
+CREATE TABLE IF NOT EXISTS timers (
+    subject TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    due_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS timers_by_time ON timers (due_at);
 
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY,
@@ -80,7 +127,7 @@ CREATE TABLE IF NOT EXISTS events (
     created INTEGER NOT NULL,
     subject TEXT NOT NULL,
     snapshot TEXT NOT NULL,
-    request_id TEXT NOT NULL,
+    request_id TEXT,
     idempotency_key TEXT
 );
 

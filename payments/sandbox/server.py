@@ -45,6 +45,7 @@ class Server:
                 subject=subject,
                 encoded=body.decode(errors="replace") if route.writes else request.query_string,
                 received_at=received_at,
+                settings=self._settings,
             )
         except ApiError as error:
             # No key, no such page, no readable form: nothing that a fault or the log could be about.

@@ -14,6 +14,10 @@ class Operation(StrEnum):
     RETRIEVE = "retrieve"
     LIST = "list"
     AUTHENTICATE = "authenticate"
+    PAY = "pay"
+    EXPIRE = "expire"
+    DISPUTE = "dispute"
+    CONSOLE = "console"
 
 
 class FaultKind(StrEnum):

@@ -61,6 +61,21 @@ class Gateway:
         }
         return self.intents.create({**params, **changes}, options)
 
+    def configure(self, **settings: float) -> None:
+        """Change settings."""
+        self.do("/_config", **settings)
+
+    def do(self, path: str, **body: Any) -> dict[str, Any]:
+        """Do something that is not Stripe's API; return the answer."""
+        answer = self.http.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def events_of(self, *ids: str) -> list[str]:
+        """Return the types of the events about these objects, oldest first."""
+        events = self.stripe.v1.events.list({"limit": 100}).data
+        return [event.type for event in reversed(events) if event.data.object.id in ids]
+
     def fault(self, fault: str, **fields: Any) -> dict[str, Any]:
         """Set a fault."""
         answer = self.http.post("/_faults", json={"fault": fault, **fields})
@@ -115,9 +130,10 @@ def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
 @pytest.fixture
 def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
     """The session's sandbox, healthy before and after each test."""
+    settings = shared_gateway.http.get("/_config").json()
     yield shared_gateway
     shared_gateway.http.delete("/_faults")
-    shared_gateway.http.post("/_config", json={"latency_ms": 0, "key_retention_s": 86_400})
+    shared_gateway.configure(**settings)
 
 
 @pytest.fixture

@@ -3,19 +3,22 @@
 import json
 import logging
 import socket
-from uuid import UUID
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+import stripe
 
-from payments.gateways import stripe as adapter
 from payments.gateways.base import (
     Absent,
     ActionRequired,
+    ActionType,
     Authorize,
     Capture,
     Declined,
     InDoubt,
     NotSent,
+    Processing,
     Refund,
     Succeeded,
     Throttled,
@@ -23,70 +26,28 @@ from payments.gateways.base import (
 )
 from payments.gateways.errors import KeyReusedError
 from payments.gateways.stripe import StripeGateway
+from payments.states import MethodType
 from tests.unit.scripted_gateway import ScriptedGateway, answer, hang_up, reset, say_nothing, then_hang_up
+from tests.unit.stripe_objects import (
+    ORDER,
+    PAYMENT,
+    SECRET_KEY,
+    captured,
+    error,
+    gateway,
+    intent,
+    page,
+    refund,
+    refunds,
+    unexpected_state,
+)
 
-SECRET_KEY = "sk_test_never_to_be_seen"
-ORDER, PAYMENT = UUID(int=1), UUID(int=2)
 AUTHORIZE = Authorize("key-1", ORDER, PAYMENT, 1299, "EUR", "pm_card_visa")
-CAPTURE = Capture("key-2", "pi_1", 1299)
-VOID = Void("key-3", "pi_1")
-REFUND = Refund("key-4", "pi_1", 500)
+CAPTURE = Capture("key-2", "pi_1", 1299, "EUR")
+VOID = Void("key-3", "pi_1", "EUR")
+REFUND = Refund("key-4", "pi_1", 500, "EUR")
 REQUESTS = [AUTHORIZE, CAPTURE, VOID, REFUND]
 names_of_requests = pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: type(each).__name__)
-
-
-def intent(**changes):
-    return {
-        "id": "pi_1",
-        "object": "payment_intent",
-        "amount": 1299,
-        "amount_received": 0,
-        "currency": "eur",
-        "last_payment_error": None,
-        "metadata": {"order_id": str(ORDER), "payment_id": str(PAYMENT), "operation_key": "key-1"},
-        "next_action": None,
-        "status": "requires_capture",
-        **changes,
-    }
-
-
-def captured(**changes):
-    return intent(status="succeeded", amount_received=1299, **changes)
-
-
-def refund(**changes):
-    return {
-        "id": "re_1",
-        "object": "refund",
-        "amount": 500,
-        "currency": "eur",
-        "payment_intent": "pi_1",
-        "metadata": {"operation_key": "key-4"},
-        "status": "succeeded",
-        **changes,
-    }
-
-
-def error(status, *, headers="", **fields):
-    return answer({"error": {"message": "No.", **fields}}, status=status, headers=headers)
-
-
-def unexpected_state(shown):
-    return error(
-        400, type="invalid_request_error", code="payment_intent_unexpected_state", payment_intent=shown
-    )
-
-
-def page(*items, kind="search_result", has_more=False):
-    return answer({"object": kind, "data": list(items), "has_more": has_more})
-
-
-def refunds(*items, has_more=False):
-    return page(*items, kind="list", has_more=has_more)
-
-
-def gateway(url, **options):
-    return StripeGateway(name="stripe", url=url, secret_key=SECRET_KEY, read_timeout_s=0.5, **options)
 
 
 def send(request, *replies):
@@ -109,9 +70,40 @@ DONE = {
 ACTION = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://hooks.stripe.com/3ds"}}
 REFUSED = {"code": "card_declined", "decline_code": "lost_card", "message": "Your card was declined."}
 
+LAPSES = datetime(2026, 3, 8, 12, tzinfo=UTC)
+CHARGE = {
+    "id": "ch_1",
+    "payment_method_details": {"type": "card", "card": {"capture_before": int(LAPSES.timestamp())}},
+}
+SLIP = {
+    "type": "boleto_display_details",
+    "boleto_display_details": {
+        "hosted_voucher_url": "https://payments.stripe.com/boleto/1",
+        "expires_at": int(LAPSES.timestamp()),
+    },
+}
+
 # What an object says, whether it came as the answer itself or from a look-up.
 OBJECTS = [
-    (AUTHORIZE, captured(), Succeeded("pi_1", 1299)),
+    (AUTHORIZE, captured(), Succeeded("pi_1", 1299, is_captured=True)),
+    (AUTHORIZE, intent(status="processing"), Processing("pi_1")),
+    (AUTHORIZE, intent(latest_charge="ch_1"), Succeeded("pi_1", 1299)),
+    (AUTHORIZE, intent(latest_charge=CHARGE), Succeeded("pi_1", 1299, capture_before=LAPSES)),
+    (
+        AUTHORIZE,
+        intent(latest_charge={"payment_method_details": {"type": "voucher", "voucher": {}}}),
+        Succeeded("pi_1", 1299),
+    ),
+    (
+        AUTHORIZE,
+        intent(status="requires_action", next_action=SLIP),
+        ActionRequired("pi_1", "https://payments.stripe.com/boleto/1", ActionType.VOUCHER, LAPSES),
+    ),
+    (
+        AUTHORIZE,
+        intent(status="requires_action", next_action={"boleto_display_details": {"number": "1"}}),
+        ActionRequired("pi_1", "", ActionType.VOUCHER, None),
+    ),
     (
         AUTHORIZE,
         intent(status="requires_action", next_action=ACTION),
@@ -149,6 +141,8 @@ OBJECTS = [
         refund(status="failed", failure_reason="expired_or_canceled_card"),
         Declined("expired_or_canceled_card", "The gateway did not give the money back.", "re_1"),
     ),
+    (REFUND, refund(status="pending"), Processing("re_1")),
+    (REFUND, refund(status="requires_action"), Processing("re_1")),
     (
         REFUND,
         refund(status="canceled"),
@@ -166,25 +160,28 @@ UNCLEAR_OBJECTS = [
     (AUTHORIZE, intent(metadata=None)),
     (AUTHORIZE, intent(object="charge")),
     (AUTHORIZE, intent(id=None)),
-    (AUTHORIZE, intent(status="processing")),
+    (AUTHORIZE, intent(status="succeeded", amount_received=1)),
     (AUTHORIZE, intent(status="tomorrow")),
     (AUTHORIZE, intent(status=None)),
     (AUTHORIZE, intent(status="requires_confirmation")),
     (AUTHORIZE, intent(status="requires_payment_method")),
     (CAPTURE, captured(id="pi_2")),
     (CAPTURE, captured(object="charge")),
+    (CAPTURE, captured(currency="usd")),
     (CAPTURE, intent(status="succeeded", amount_received=1)),
     (CAPTURE, intent(status="succeeded", amount_received=True)),
     (CAPTURE, intent(status="processing")),
     (VOID, intent(status="canceled", id="pi_2")),
     (VOID, intent(status="canceled", amount=None)),
+    (VOID, intent(status="canceled", currency="usd")),
     (VOID, intent(status="processing")),
     (REFUND, refund(amount=501)),
     (REFUND, refund(payment_intent="pi_2")),
     (REFUND, refund(object="charge")),
     (REFUND, refund(id="")),
-    (REFUND, refund(status="pending")),
-    (REFUND, refund(status="requires_action")),
+    (REFUND, refund(currency="usd")),
+    (REFUND, refund(metadata={"operation_key": "key-of-another"})),
+    (REFUND, refund(status="tomorrow")),
 ]
 
 NOT_OBJECTS = ["", "{", "null", "[]", "7", '"ok"', "<html>Welcome</html>", "[" * 100_000, b"\xff", "1" * 5000]
@@ -380,14 +377,78 @@ def test_an_unexpected_state_that_explains_nothing_is_in_doubt(request_, shown):
     assert isinstance(send(request_, unexpected_state(shown)), InDoubt)
 
 
-@pytest.mark.parametrize("currency", ["ISK", "UGX", "MGA"])
-def test_a_currency_that_stripe_counts_otherwise_is_refused_unsent(currency):
-    odd = Authorize("key-1", ORDER, PAYMENT, 1299, currency, "pm_card_visa")
-    with ScriptedGateway([answer(intent())]) as server:
-        result = gateway(server.url).send(odd)
+UNSENDABLE = [
+    (replace(AUTHORIZE, amount_minor=1000, currency="IQD"), "currency_not_supported"),
+    (replace(AUTHORIZE, amount_minor=1250, currency="MGA"), "amount_not_representable"),
+    (replace(AUTHORIZE, amount_minor=10**8), "amount_too_large"),
+    (replace(CAPTURE, amount_minor=1, currency="KWD"), "amount_not_representable"),
+    (replace(REFUND, amount_minor=1, currency="KWD"), "amount_not_representable"),
+]
 
-    assert result == Declined("currency_not_supported", f"{currency} cannot be charged here.")
+
+@pytest.mark.parametrize(("request_", "code"), UNSENDABLE)
+def test_an_amount_that_stripe_cannot_take_is_declined_unsent(request_, code):
+    with ScriptedGateway([answer(intent())]) as server:
+        answers = [gateway(server.url).send(request_), gateway(server.url).look_up(request_)]
+
+    assert [(type(each), each.code) for each in answers] == [(Declined, code)] * 2
     assert server.requests == []
+
+
+KRONUR = {"currency": "isk", "amount": 129900}
+
+
+@pytest.mark.parametrize(
+    ("request_", "body", "expected"),
+    [
+        (replace(AUTHORIZE, currency="ISK"), intent(**KRONUR), Succeeded("pi_1", 1299)),
+        (
+            replace(CAPTURE, currency="ISK"),
+            intent(**KRONUR, status="succeeded", amount_received=129900),
+            Succeeded("pi_1", 1299),
+        ),
+        (replace(VOID, currency="ISK"), intent(**KRONUR, status="canceled"), Succeeded("pi_1", 1299)),
+        (
+            replace(REFUND, currency="MGA"),
+            refund(currency="mga", amount=5),
+            Succeeded("re_1", 500),
+        ),
+    ],
+)
+def test_amounts_are_stripes_on_the_wire_and_iso_in_the_answer(request_, body, expected):
+    with ScriptedGateway([answer(body)]) as server:
+        assert gateway(server.url).send(request_) == expected
+
+    sent = server.requests[0].decode()
+    assert (
+        isinstance(request_, Void)
+        or "amount=129900" in sent
+        or "amount_to_capture=129900" in sent
+        or ("amount=5&" in sent)
+    )
+
+
+def test_a_cancelled_fraction_of_a_krona_is_in_doubt():
+    body = intent(currency="isk", amount=129950, status="canceled")
+
+    assert isinstance(send(replace(VOID, currency="ISK"), answer(body)), InDoubt)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (intent(amount=129900), "amount"),
+        (intent(currency="usd"), "currency"),
+        (intent(metadata={}), "operation_key"),
+        (intent(object="charge"), "object"),
+        (intent(id=None), "id"),
+        (intent(status="succeeded", amount_received=1298), "amount_received"),
+    ],
+)
+def test_a_wrong_echo_is_named(body, field):
+    assert send(AUTHORIZE, answer(body)) == InDoubt(
+        f"the gateway shows another {field} than ours", is_stored=True
+    )
 
 
 @names_of_requests
@@ -436,7 +497,7 @@ def test_an_authorization_is_found_by_its_key_and_read_afresh():
     assert result == Succeeded("pi_1", 1299)
     assert [request.split(b" ")[1] for request in server.requests] == [
         b"/v1/payment_intents/search?query=metadata[%27operation_key%27]%3A%27key-1%27&limit=10",
-        b"/v1/payment_intents/pi_1",
+        b"/v1/payment_intents/pi_1?expand[0]=latest_charge",
     ]
 
 
@@ -480,7 +541,7 @@ def test_a_refund_that_no_page_shows_is_absent():
     assert look_up(REFUND, refunds(other, has_more=True), refunds()) == Absent()
 
 
-@pytest.mark.parametrize("body", [refund(amount=501), refund(status="pending")])
+@pytest.mark.parametrize("body", [refund(amount=501), refund(status="tomorrow")])
 def test_a_found_refund_that_does_not_match_is_in_doubt(body):
     assert isinstance(look_up(REFUND, refunds(body)), InDoubt)
 
@@ -508,6 +569,7 @@ def test_an_authorization_asks_for_what_the_docs_say():
         "capture_method=manual",
         "confirm=true",
         "currency=eur",
+        "expand[0]=latest_charge",
         "metadata[operation_key]=key-1",
         f"metadata[order_id]={ORDER}",
         f"metadata[payment_id]={PAYMENT}",
@@ -518,12 +580,36 @@ def test_an_authorization_asks_for_what_the_docs_say():
 
 
 @pytest.mark.parametrize(
+    ("method_type", "asked"),
+    [
+        (MethodType.CARD, {"capture_method=manual", "payment_method_types[0]=card"}),
+        (MethodType.VOUCHER, {"capture_method=manual", "payment_method_types[0]=voucher"}),
+        (
+            MethodType.BOLETO,
+            {
+                "capture_method=automatic",
+                "payment_method_types[0]=boleto",
+                "payment_method_options[boleto][expires_after_days]=3",
+            },
+        ),
+    ],
+)
+def test_each_method_is_asked_for_as_it_pays(method_type, asked):
+    with ScriptedGateway([answer(intent())]) as server:
+        gateway(server.url).send(replace(AUTHORIZE, method_type=method_type))
+
+    fields = set(server.requests[0].decode().partition("\r\n\r\n")[2].split("&"))
+    about_method = ("capture_method", "payment_method_types", "payment_method_options")
+    assert {field for field in fields if field.startswith(about_method)} == asked
+
+
+@pytest.mark.parametrize(
     ("request_", "path", "body"),
     [
         (CAPTURE, b"/v1/payment_intents/pi_1/capture", b"amount_to_capture=1299"),
         (VOID, b"/v1/payment_intents/pi_1/cancel", b""),
         (REFUND, b"/v1/refunds", b"payment_intent=pi_1&amount=500&metadata[operation_key]=key-4"),
-        (Capture("key-2", "pi_1/../x?y", 1), b"/v1/payment_intents/pi_1%2F..%2Fx%3Fy/capture", None),
+        (Capture("key-2", "pi_1/../x?y", 1, "EUR"), b"/v1/payment_intents/pi_1%2F..%2Fx%3Fy/capture", None),
     ],
 )
 def test_each_request_goes_to_its_path_under_its_key(request_, path, body):
@@ -536,7 +622,7 @@ def test_each_request_goes_to_its_path_under_its_key(request_, path, body):
     assert body is None or sent.endswith(b"\r\n\r\n" + body)
 
 
-@pytest.mark.parametrize("request_", [Capture("k", "", 1), Void("k", "")])
+@pytest.mark.parametrize("request_", [Capture("k", "", 1, "EUR"), Void("k", "", "EUR")])
 def test_a_request_without_a_reference_is_a_bug(request_):
     with pytest.raises(ValueError, match="without a reference"):
         gateway("http://127.0.0.1:1").send(request_)
@@ -554,7 +640,7 @@ def test_without_a_url_it_is_stripe_itself():
     assert repr(StripeGateway(name="live", secret_key=SECRET_KEY)) == (
         "StripeGateway(name='live', url='https://api.stripe.com')"
     )
-    assert adapter.stripe.enable_telemetry is False
+    assert stripe.enable_telemetry is False
 
 
 def test_the_secret_is_in_no_log_line_no_answer_and_no_repr(caplog):

@@ -1,0 +1,133 @@
+"""Asking Stripe what became of a request. Every function may raise StripeError: could not ask.
+
+The danger: an index that lags, believed when it shows nothing. So an authorization that search does
+not show is looked for in the list too, which Stripe keeps up to date, as far as it can be read.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from payments.gateways.base import (
+    Absent,
+    Authorize,
+    Capture,
+    Declined,
+    InDoubt,
+    LookupAnswer,
+    Refund,
+    Request,
+    Void,
+)
+from payments.gateways.stripe_answers import is_asked_by, judge
+from payments.gateways.stripe_api import StripeApi
+from payments.gateways.stripe_evidence import evidence_of
+from payments.gateways.stripe_fields import Object, TooManyPagesError, id_of, required_int
+from payments.gateways.stripe_requests import CHARGE_INCLUDED, intent_path
+
+# There is one intent to a key, unless the gateway forgot the key and was asked again.
+FOUND_INTENTS_MAX = 10
+# A payment with more than a thousand refunds is not looked through: it stays in doubt.
+REFUND_PAGES_MAX = 10
+# Five hundred intents: all of the last minutes in a shop that takes a few orders a second. Each page is
+# 200 kB and some milliseconds of CPU, and all of them have to fit into the lease of a saga (15 s).
+LISTED_PAGES_MAX = 5
+# How far the gateway's clock may be behind ours. Longer makes each list longer.
+CLOCKS_APART_S_MAX = 60
+# "Searchable in less than a minute", says Stripe. Before that, only the list can tell that nothing is there.
+SEARCH_LAG_S_MAX = 60
+
+_KEY_TAIL = re.compile(r"-([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$")
+
+
+def look_up(api: StripeApi, request: Request) -> LookupAnswer:
+    """Ask what became of `request`, changing nothing."""
+    match request:
+        case Authorize():
+            return _look_up_authorize(api, request)
+        case Capture() | Void():
+            return _judged(api, request, request.reference)
+        case Refund():
+            return _look_up_refund(api, request)
+
+
+def refund_pages(api: StripeApi, reference: str) -> Iterator[list[Object]]:
+    """Yield the refunds of a payment, page by page."""
+    return api.pages("/v1/refunds", {"payment_intent": reference}, pages_max=REFUND_PAGES_MAX)
+
+
+def key_time_s(key: str) -> int | None:
+    """Return when the UUIDv7 at the end of `key` was made, in seconds; None for any other key."""
+    tail = _KEY_TAIL.search(key)
+    return (UUID(tail[1]).int >> 80) // 1000 if tail else None
+
+
+def _look_up_authorize(api: StripeApi, request: Authorize) -> LookupAnswer:
+    references = _searched(api, request.key)
+    is_certain = True
+    if not references:
+        listed = _listed(api, request.key)
+        references, is_certain = listed.references, listed.is_certain
+    # What search shows may be old; the intent itself is not.
+    answers = [_judged(api, request, reference) for reference in references]
+    live = [answer for answer in answers if not isinstance(answer, Declined)]
+    if len(live) > 1:
+        return InDoubt("several live payments carry this key", is_stored=True)
+    if not answers and not is_certain:
+        # Stored, because nothing was sent: what this request did, it did when it was sent.
+        return InDoubt("search is too young and the list too long to tell", is_stored=True)
+    return (live or answers or [Absent()])[0]
+
+
+def _look_up_refund(api: StripeApi, request: Refund) -> LookupAnswer:
+    for page in refund_pages(api, request.reference):
+        for refund in page:
+            if is_asked_by(request.key, refund):
+                return replace(
+                    judge(request, refund), evidence=evidence_of(refund, http_status=200, headers={})
+                )
+    return Absent()
+
+
+def _judged(api: StripeApi, request: Request, reference: str) -> LookupAnswer:
+    heard = api.get(intent_path(reference), CHARGE_INCLUDED if isinstance(request, Authorize) else {})
+    evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
+    return replace(judge(request, heard.data), evidence=evidence)
+
+
+def _searched(api: StripeApi, key: str) -> list[str]:
+    query = {"query": f"metadata['operation_key']:'{_quoted(key)}'", "limit": FOUND_INTENTS_MAX}
+    return [id_of(intent) for intent in api.found("/v1/payment_intents/search", query)]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What the list shows of a key. `is_certain`: together with search, also that there is nothing."""
+
+    references: list[str]
+    is_certain: bool = True
+
+
+def _listed(api: StripeApi, key: str) -> _Listed:
+    asked_s = key_time_s(key)
+    if asked_s is None:
+        return _Listed([])
+    # No end: a request may be sent again under its key for a day.
+    params = {"created": {"gte": asked_s - CLOCKS_APART_S_MAX}}
+    newest_s = asked_s
+    try:
+        for page in api.pages("/v1/payment_intents", params, pages_max=LISTED_PAGES_MAX):
+            if references := [id_of(intent) for intent in page if is_asked_by(key, intent)]:
+                return _Listed(references)
+            newest_s = max([newest_s, *(required_int(intent, "created") for intent in page[:1])])
+    except TooManyPagesError:
+        # The newest one tells the time. A shop that is too busy for the list must rely on search, once
+        # search has had its time; else an order that never reached the gateway would wait for ever.
+        return _Listed([], is_certain=newest_s - asked_s > SEARCH_LAG_S_MAX)
+    return _Listed([])
+
+
+def _quoted(text: str) -> str:
+    """Escape `text` for Stripe's search language."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
