@@ -7,10 +7,10 @@ from payments.states import MethodType
 _PREFIXES = {f"pm_{method_type}": method_type for method_type in MethodType}
 
 
-def method_type_of(token: str) -> MethodType:
+def method_type_of(*, token: str) -> MethodType:
     """Return the type that `token` names, CARD when it names none.
 
-    >>> method_type_of("pm_boleto_unpaid")
+    >>> method_type_of(token="pm_boleto_unpaid")
     <MethodType.BOLETO: 'boleto'>
     """
     return next(

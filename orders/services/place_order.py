@@ -141,7 +141,7 @@ def split_total(total_minor: int, payments: Sequence[PaymentDraft]) -> list[Tend
         TenderDraft(
             payment.method,
             rest_minor if payment.amount_minor is None else payment.amount_minor,
-            payment.method_type or method_type_of(payment.method),
+            payment.method_type or method_type_of(token=payment.method),
         )
         for payment in payments
     ]
