@@ -16,6 +16,9 @@ WRITERS = {
     "payments_payment": "payments/store/writing.py",
     "payments_operation": "payments/store/writing.py",
     "payments_refund": "payments/store/writing.py",
+    "payments_ledger_entry": "payments/ledger/posting.py",
+    "payments_ledger_seal": "payments/ledger/sealing.py",
+    "payments_ledger_transaction": "payments/ledger/posting.py",
     "resilience_saga": "resilience/saga/store.py",
     "resilience_saga_step": "resilience/saga/store.py",
 }
