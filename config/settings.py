@@ -201,7 +201,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Payments --------------------------------------------------------------------------------
-# One object per gateway account: {"name", "url", "secret_key"}; Stripe itself when "url" is absent.
+# One object per gateway account: {"name", "url", "secret_key", "return_url", "webhook_secrets"}; Stripe
+# itself when "url" is absent. docs/gateways.md
 GATEWAYS = json.loads(env.str("HOLDFAST_GATEWAYS", "[]"))
 
 # --- Sagas -----------------------------------------------------------------------------------

@@ -72,3 +72,14 @@ class PaymentRefunded:
     order_id: UUID
     amount_minor: int
     currency: str
+
+
+@event_type("gateway.notified", version=1, aggregate="gateway_notice")
+@dataclass(frozen=True)
+class GatewayNotified:
+    """A gateway told us something of its own accord. `reference` is its id of the charge, "" for none."""
+
+    notice_id: UUID
+    gateway: str
+    type: str
+    reference: str

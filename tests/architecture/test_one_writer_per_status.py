@@ -15,6 +15,7 @@ WRITERS = {
     "orders_reservation": "orders/store.py",
     "payments_payment": "payments/store.py",
     "payments_operation": "payments/store.py",
+    "payments_gateway_notice": "payments/notice_store.py",
     "resilience_saga": "resilience/saga/store.py",
     "resilience_saga_step": "resilience/saga/store.py",
 }
