@@ -36,6 +36,7 @@ class KnownPayment:
     status: PaymentStatus
     captured_minor: int
     refunded_minor: int
+    reference: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ ORDER BY id FOR NO KEY UPDATE
 
 # By the reference first: metadata is what somebody wrote, and of a payment whose answer was lost all we have.
 _PAYMENTS_OF = """
-SELECT n.id, p.id, p.order_id, p.status, p.captured_minor, p.refunded_minor
+SELECT n.id, p.id, p.order_id, p.status, p.captured_minor, p.refunded_minor, p.reference
 FROM json_to_recordset(%s) AS n (id uuid, gateway text, reference text, payment_id uuid)
 CROSS JOIN LATERAL (
   SELECT p.*, 0 AS rank FROM payments_payment p
@@ -146,8 +147,8 @@ def payments_of(notices: Sequence[OpenNotice]) -> dict[UUID, KnownPayment]:
     with connection.cursor() as cursor:
         cursor.execute(_PAYMENTS_OF, [recordset(_wanted(notice) for notice in notices)])
         return {
-            notice_id: KnownPayment(payment_id, order_id, PaymentStatus(status), captured, refunded)
-            for notice_id, payment_id, order_id, status, captured, refunded in cursor.fetchall()
+            notice_id: KnownPayment(payment_id, order_id, PaymentStatus(status), *amounts_and_reference)
+            for notice_id, payment_id, order_id, status, *amounts_and_reference in cursor.fetchall()
         }
 
 
