@@ -125,3 +125,14 @@ class PaymentDisputeClosed:
     currency: str
     dispute_id: UUID
     outcome: str
+
+
+@event_type("gateway.notified", version=1, aggregate="gateway_notice")
+@dataclass(frozen=True)
+class GatewayNotified:
+    """A gateway told us something of its own accord. `reference` is its id of the charge, "" for none."""
+
+    notice_id: UUID
+    gateway: str
+    type: str
+    reference: str

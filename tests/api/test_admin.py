@@ -18,7 +18,7 @@ from django.urls import reverse
 from orders.models import Order, OrderLine, Product, Reservation
 from orders.states import OrderStatus
 from payments.events import PaymentVoided
-from payments.models import Operation, Payment
+from payments.models import GatewayNotice, Operation, Payment
 from payments.states import OperationKind, PaymentStatus, Phase
 from resilience import read_only_admin
 from resilience.apikeys.models import ApiKey
@@ -101,6 +101,17 @@ def make_payment(number: int) -> UUID:
             created_at=NOW,
         )
     return payment.pk
+
+
+def make_notice(number: int) -> UUID:
+    return GatewayNotice.objects.create(
+        gateway="sandbox-1",
+        event_id=f"evt_{number}",
+        type="charge.refunded",
+        reference=f"pi_{number}",
+        body={"data": {"object": {"amount_refunded": 500}}},
+        received_at=NOW,
+    ).pk
 
 
 def make_saga(number: int, *, cursor: int = 1, definition: str = "place_order") -> UUID:
@@ -189,6 +200,7 @@ PAGES = [
     Page(Order, make_order, "17.89 EUR", "4.90 EUR"),
     Page(Product, make_product, "12.99 EUR", "tea-0"),
     Page(Payment, make_payment, "17.89 EUR", "pm_card_visa"),
+    Page(GatewayNotice, make_notice, "charge.refunded", '"amount_refunded": 500'),
     Page(Saga, make_saga, "authorize_payment", "silence 0"),
     Page(LoggedEvent, make_event, "payment.voided", "order_id"),
     Page(SubscriptionState, make_subscription, "reader-0", "reader-0"),
@@ -298,6 +310,7 @@ def test_a_search_for_nonsense_finds_nothing(operator: Client, page: Page):
         (Payment, {"status": "authorized"}),
         (Payment, {"in_doubt_since__isempty": "0"}),
         (Payment, {"gateway": "sandbox-1"}),
+        (GatewayNotice, {"status": "received", "type": "charge.refunded", "gateway": "sandbox-1"}),
         (Saga, {"status": "running", "definition": "place_order", "abort_requested__exact": "0"}),
         (LoggedEvent, {"type": "payment.voided"}),
         (DeadLetter, {"redelivered_at__isempty": "1"}),

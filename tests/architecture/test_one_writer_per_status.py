@@ -19,6 +19,7 @@ WRITERS = {
     "payments_ledger_entry": "payments/ledger/posting.py",
     "payments_ledger_seal": "payments/ledger/sealing.py",
     "payments_ledger_transaction": "payments/ledger/posting.py",
+    "payments_gateway_notice": "payments/notice_store.py",
     "resilience_saga": "resilience/saga/store.py",
     "resilience_saga_step": "resilience/saga/store.py",
 }
