@@ -5,7 +5,7 @@ from uuid import UUID
 
 from payments import notice_store
 from payments.services.handle_notices import handle_notices
-from payments.services.observation import leave_to_polling
+from payments.services.observation import start_observations
 from resilience import clock
 from resilience.events import Event, Subscription, subscribe
 
@@ -19,7 +19,7 @@ def _handle(events: Sequence[Event]) -> None:
     payment_ids = [UUID(str(event.data["payment_id"])) for event in events if event.type != _NOTIFIED]
     waited = notice_store.waiting_for(payment_ids) if payment_ids else []
     if told or waited:
-        handle_notices(notice_ids=[*told, *waited], now=clock.now(), observe=leave_to_polling)
+        handle_notices(notice_ids=[*told, *waited], now=clock.now(), observe=start_observations)
 
 
 # One subscription for both: read in the log's order, a notice either finds the payment known, or

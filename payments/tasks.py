@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from payments.ledger import sealing
-from payments.services.observation import leave_to_polling
+from payments.services.observation import start_observations
 from payments.services.sweep_notices import sweep_notices
 from resilience import clock
 
@@ -28,5 +28,5 @@ def seal_ledger() -> None:
 @shared_task(name="payments.notices.sweep")
 def sweep_waiting_notices() -> None:
     """Try notices again that wait for their payment, or that were left."""
-    swept = sweep_notices(now=clock.now(), observe=leave_to_polling)
+    swept = sweep_notices(now=clock.now(), observe=start_observations)
     logger.info("Notices were swept.", extra=vars(swept))

@@ -74,7 +74,14 @@ def judge_notice(notice: OpenNotice, payment: KnownPayment | None, *, now: datet
 
 
 def _observed(notice: OpenNotice, payment: KnownPayment) -> Observed:
-    return Observed(payment.id, payment.order_id, notice.id, is_reflected=reflects(payment, notice))
+    return Observed(
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        notice_id=notice.id,
+        gateway=notice.gateway,
+        reference=notice.reference or payment.reference,
+        is_reflected=reflects(payment, notice),
+    )
 
 
 def _counted(changes: Sequence[NoticeChange]) -> Handled:

@@ -16,6 +16,8 @@ class Observed:
     payment_id: UUID
     order_id: UUID
     notice_id: UUID
+    gateway: str
+    reference: str
     is_reflected: bool
 
 

@@ -10,6 +10,7 @@ from payments.store.changes import (
     PaymentChange,
     RefundChange,
 )
+from payments.store.exceptions import Difference, open_exceptions, resolve_unseen
 from payments.store.locking import (
     lock_payments,
     lock_tenders,
@@ -29,6 +30,7 @@ from payments.store.writing import (
 
 __all__ = [
     "ConcurrentTransitionError",
+    "Difference",
     "IllegalTransitionError",
     "NewOperation",
     "NewPayment",
@@ -40,11 +42,13 @@ __all__ = [
     "intend",
     "lock_payments",
     "lock_tenders",
+    "open_exceptions",
     "open_payments",
     "pending_refunds",
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",
+    "resolve_unseen",
     "send_again",
     "settle",
     "settle_refunds",

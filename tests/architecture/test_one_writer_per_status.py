@@ -15,6 +15,7 @@ WRITERS = {
     "orders_reservation": "orders/store.py",
     "payments_payment": "payments/store/writing.py",
     "payments_operation": "payments/store/writing.py",
+    "payments_dispute": "payments/store/disputes.py",
     "payments_refund": "payments/store/writing.py",
     "payments_ledger_entry": "payments/ledger/posting.py",
     "payments_ledger_seal": "payments/ledger/sealing.py",

@@ -199,7 +199,16 @@ def test_a_payment_that_no_saga_looks_after_is_observed(status: SagaStatus | Non
 
     handle(notice, observe=observer)
 
-    assert observer.seen == [Observed(payment.pk, payment.order_id, notice.pk, is_reflected=False)]
+    assert observer.seen == [
+        Observed(
+            payment_id=payment.pk,
+            order_id=payment.order_id,
+            notice_id=notice.pk,
+            gateway=notice.gateway,
+            reference=notice.reference,
+            is_reflected=False,
+        )
+    ]
 
 
 def test_what_is_known_already_is_not_observed():
