@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from resilience.rest.errors import invalid_field
+from resilience.rest.card_numbers import holds_card_number
+from resilience.rest.errors import CardNumberRefused, FieldError, invalid_field
 
 EVENT_ID_CHARS_MAX = 255
 TYPE_CHARS_MAX = 128
@@ -74,6 +75,11 @@ def _text(document: Mapping[str, object], name: str, *, chars_max: int) -> str:
         raise invalid_field(
             f"/{name}", code="invalid", detail=f"Must be text of 1 to {chars_max} characters."
         )
+    if holds_card_number(value):
+        raise CardNumberRefused(
+            f"/{name}: This looks like a card number.",
+            errors=[FieldError(f"/{name}", "card_number_refused", "This looks like a card number.")],
+        )
     return value
 
 
@@ -81,7 +87,9 @@ def _reference(type_: str, subject: Mapping[str, object]) -> str:
     if not is_about_a_charge(type_):
         return ""
     value = subject.get("id" if type_.startswith("payment_intent.") else "payment_intent")
-    return value if isinstance(value, str) and len(value) <= REFERENCE_CHARS_MAX else ""
+    if not isinstance(value, str) or len(value) > REFERENCE_CHARS_MAX or holds_card_number(value):
+        return ""
+    return value
 
 
 def _moment(created: object) -> datetime | None:

@@ -53,7 +53,7 @@ def test_the_reference_is_the_intent(type_: str, reference: str):
     assert notice == Notice("evt_1", type_, reference, datetime.fromtimestamp(CREATED, UTC))
 
 
-@pytest.mark.parametrize("intent", [None, 7, [], {"id": "pi_1"}, "x" * 256])
+@pytest.mark.parametrize("intent", [None, 7, [], {"id": "pi_1"}, "x" * 256, "4242424242424242"])
 def test_a_charge_that_names_no_intent_has_no_reference(intent: object):
     assert read_notice(document("charge.captured", payment_intent=intent)).reference == ""
 
@@ -67,6 +67,7 @@ def test_a_time_that_is_none_is_left_out(created: object):
     "change",
     [
         {"id": None}, {"id": ""}, {"id": 7}, {"id": "x" * 256}, {"id": ["evt_1"]},
+        {"id": "4242424242424242"}, {"type": "charge.4242 4242 4242 4242"},
         {"type": None}, {"type": ""}, {"type": "x" * 129}, {"type": {}},
         {"data": None}, {"data": []}, {"data": {}}, {"data": {"object": None}}, {"data": {"object": []}},
         {"data": {"object": "pi_1"}},
