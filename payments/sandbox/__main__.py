@@ -18,7 +18,7 @@ from .control import Control
 from .desk import Desk
 from .faults import Faults
 from .server import Server
-from .settings import Settings
+from .settings import WEBHOOK_SECRET_DEFAULT, WEBHOOK_SECRETS_MAX, Settings
 from .webhooks import Webhooks
 
 log = logging.getLogger("payments.sandbox")
@@ -39,15 +39,16 @@ def main() -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; raise if the book cannot be written any more."""
-    settings = Settings(secret_key=arguments.secret_key, latency_ms=arguments.latency_ms)
+    settings = _settings(arguments)
     connection = open_for_writing(arguments.book)
     reading = Book(open_for_reading(arguments.book))
     writing = Book(connection)
     writing.forget_answers(before=time.time() - settings.key_retention_s)
     commits = GroupCommit(connection)
-    faults = Faults(seed=arguments.seed, delivers_webhooks=arguments.webhook_url is not None)
+    faults = Faults(seed=arguments.seed, settings=settings)
     desk = Desk(writing=writing, reading=reading, commits=commits, settings=settings)
-    control = Control(desk=desk, reading=reading, faults=faults, settings=settings)
+    webhooks = Webhooks(settings=settings, writing=writing, reading=reading, commits=commits, faults=faults)
+    control = Control(desk=desk, reading=reading, faults=faults, settings=settings, webhooks=webhooks)
     server = Server(desk=desk, faults=faults, control=control, settings=settings)
     runner = web.ServerRunner(web.Server(server.handle, access_log=None))
     await runner.setup()
@@ -57,19 +58,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     await site.start()
     host, port = runner.addresses[0][:2]
     log.info("serving on http://%s:%s", host, port)
-    duties = [commits.failed()]
-    if arguments.webhook_url is not None:
-        webhooks = Webhooks(
-            url=arguments.webhook_url,
-            secret=arguments.webhook_secret,
-            writing=writing,
-            reading=reading,
-            commits=commits,
-            faults=faults,
-        )
-        duties.append(webhooks.run())
     try:
-        await _until_stopped(duties)
+        await _until_stopped([commits.failed(), webhooks.run()])
     finally:
         await runner.cleanup()
     await commits.close()
@@ -100,8 +90,27 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="delay of each answer")
     parser.add_argument("--webhook-url", help="where events are delivered; without it they are only listed")
-    parser.add_argument("--webhook-secret", default="whsec_sandbox", help="signs the deliveries")
-    return parser.parse_args()
+    parser.add_argument(
+        "--webhook-secret",
+        action="append",
+        help="signs the deliveries; given twice, both do, as while a secret is being replaced",
+    )
+    parser.add_argument("--webhook-events", help="the types that are delivered, with commas; else all")
+    arguments = parser.parse_args()
+    if len(arguments.webhook_secret or ()) > WEBHOOK_SECRETS_MAX:
+        parser.error(f"--webhook-secret can be given {WEBHOOK_SECRETS_MAX} times")
+    return arguments
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    events = arguments.webhook_events
+    return Settings(
+        secret_key=arguments.secret_key,
+        latency_ms=arguments.latency_ms,
+        webhook_url=arguments.webhook_url,
+        webhook_secrets=tuple(arguments.webhook_secret or (WEBHOOK_SECRET_DEFAULT,)),
+        webhook_events=frozenset(events.split(",")) if events else None,
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from . import intents, witness
 from .book import Book
+from .configuration import change_settings, show_settings
 from .desk import Desk, refusal
 from .errors import ApiError, invalid
 from .faults import Faults
@@ -18,19 +19,22 @@ from .routes import Route
 from .settings import Settings
 from .shapes import dump
 from .vocabulary import Operation
+from .webhooks import Webhooks
 
 _AUTHENTICATE = Route(Operation.AUTHENTICATE, intents.authenticate, writes=True)
-_CONFIGURABLE = {"latency_ms": 600_000, "key_retention_s": 10 * 365 * 86_400}
 
 
 class Control:
     """Answers what is not Stripe's API. Never delayed, and reachable during every fault."""
 
-    def __init__(self, *, desk: Desk, reading: Book, faults: Faults, settings: Settings) -> None:
+    def __init__(
+        self, *, desk: Desk, reading: Book, faults: Faults, settings: Settings, webhooks: Webhooks
+    ) -> None:
         self._desk = desk
         self._reading = reading
         self._faults = faults
         self._settings = settings
+        self._webhooks = webhooks
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -48,6 +52,12 @@ class Control:
                 return await self._change_faults(request)
             case _, ["_config"]:
                 return await self._configure(request)
+            case "POST", ["_webhooks", "redeliver"]:
+                event_id = str((await _json_of(request)).get("event"))
+                self._webhooks.redeliver(event_id)
+                return _json({"event": event_id, "redelivered": True})
+            case "GET", ["_webhooks", "deliveries"]:
+                return _json({"data": witness.deliveries_of(self._reading, request.query.get("event"))})
             case "GET", ["_book", name]:
                 return self._show_book(name, request.query.get("order_id"))
             case "GET", ["_authenticate", intent_id]:
@@ -71,16 +81,11 @@ class Control:
 
     async def _configure(self, request: web.BaseRequest) -> web.Response:
         if request.method == "POST":
-            body = await _json_of(request)
-            for name, value in body.items():
-                most = _CONFIGURABLE.get(name)
-                if most is None:
-                    raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                    raise invalid(f"Invalid {name}: must be a number from 0 to {most}", param=name)
-            for name, value in body.items():
-                setattr(self._settings, name, value)
-        return _json({name: getattr(self._settings, name) for name in _CONFIGURABLE})
+            told_before = self._settings.webhook_url is not None
+            change_settings(self._settings, await _json_of(request))
+            if not told_before:
+                self._webhooks.begin_here()
+        return _json(show_settings(self._settings))
 
     def _show_book(self, name: str, order_id: str | None) -> web.Response:
         match name:

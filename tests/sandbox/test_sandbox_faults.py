@@ -14,6 +14,8 @@ FAULTS = {
     "reset_after": (stripe.APIConnectionError, True),
     "throttle": (stripe.RateLimitError, False),
     "lose_answer": (stripe.APIConnectionError, True),
+    "lose_request": (stripe.APIConnectionError, False),
+    "truncate": (stripe.APIError, True),
 }
 
 
@@ -224,7 +226,10 @@ def test_the_same_seed_gives_the_same_faults(start_gateway):
         {"fault": "slow", "for_s": 0},
         {"fault": "slow", "times": 0},
         {"fault": "slow", "colour": "blue"},
+        {"fault": "slow", "delay_ms": 700_000},
+        {"fault": "stale_reads", "operation": "create"},
         {"fault": "webhook_drop"},
+        {"fault": "clock_skew"},
         [],
     ],
 )
