@@ -48,7 +48,14 @@ async def serve(arguments: argparse.Namespace) -> None:
     faults = Faults(seed=arguments.seed, settings=settings)
     desk = Desk(writing=writing, reading=reading, commits=commits, settings=settings)
     webhooks = Webhooks(settings=settings, writing=writing, reading=reading, commits=commits, faults=faults)
-    control = Control(desk=desk, reading=reading, faults=faults, settings=settings, webhooks=webhooks)
+    control = Control(
+        book=arguments.book,
+        desk=desk,
+        reading=reading,
+        faults=faults,
+        settings=settings,
+        webhooks=webhooks,
+    )
     server = Server(desk=desk, faults=faults, control=control, settings=settings)
     runner = web.ServerRunner(web.Server(server.handle, access_log=None))
     await runner.setup()

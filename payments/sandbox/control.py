@@ -1,7 +1,9 @@
-"""The sandbox's own endpoints, beside Stripe's: health, faults, configuration, the book, the payer's page."""
+"""The sandbox's own endpoints, beside Stripe's: health, faults, configuration, the book, pages for people."""
 
+import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +16,8 @@ from .desk import Desk, refusal
 from .errors import ApiError, invalid
 from .faults import Faults
 from .intake import make_call
+from .overview import read_overview
+from .overview_page import HEADERS, overview_page
 from .pages import payer_page
 from .routes import Route
 from .settings import Settings
@@ -28,8 +32,16 @@ class Control:
     """Answers what is not Stripe's API. Never delayed, and reachable during every fault."""
 
     def __init__(
-        self, *, desk: Desk, reading: Book, faults: Faults, settings: Settings, webhooks: Webhooks
+        self,
+        *,
+        book: Path,
+        desk: Desk,
+        reading: Book,
+        faults: Faults,
+        settings: Settings,
+        webhooks: Webhooks,
     ) -> None:
+        self._book = book
         self._desk = desk
         self._reading = reading
         self._faults = faults
@@ -46,6 +58,8 @@ class Control:
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         match request.method, request.path.split("/")[1:]:
+            case "GET", [""]:
+                return await self._show_overview(request.query.get("order_id") or None)
             case "GET", ["_health"]:
                 return _json({"status": "ok"})
             case _, ["_faults"]:
@@ -86,6 +100,16 @@ class Control:
             if not told_before:
                 self._webhooks.begin_here()
         return _json(show_settings(self._settings))
+
+    async def _show_overview(self, order_id: str | None) -> web.Response:
+        overview = await asyncio.to_thread(read_overview, self._book, order_id=order_id)
+        page = overview_page(
+            overview,
+            faults=[fault.shape() for fault in self._faults.active()],
+            settings=show_settings(self._settings),
+            now=time.time(),
+        )
+        return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
     def _show_book(self, name: str, order_id: str | None) -> web.Response:
         match name:

@@ -101,7 +101,8 @@ class StaleBook(Book):
                 yield Event, event_id
 
     def _method_of(self, subject: Any) -> str | None:
-        intent = super().intent(subject.id if isinstance(subject, Intent) else subject.intent_id)
+        intent_id = subject.id if isinstance(subject, Intent) else getattr(subject, "intent_id", "")
+        intent = super().intent(intent_id)
         return None if intent is None else intent.payment_method
 
     def _past_of(self, record: type, changed: set[str]) -> Iterator[list[Any]]:
