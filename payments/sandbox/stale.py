@@ -8,9 +8,10 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
-from .book import _COLUMNS, _SELECT, _TABLES, Book, _values
+from .book import _COLUMNS, _TABLES, Book, _values
 from .records import Charge, Event, Intent, Refund
 
 _RECORDS = {record.__name__: record for record in _TABLES}
@@ -67,25 +68,32 @@ class StaleBook(Book):
         limit: int,
         oldest_first: bool = False,
     ) -> list[Any]:
-        """Select as `Book` does, from a table of the same name that holds the past."""
+        """Select as `Book` does: from what has not changed, and from what did, as it was."""
         changed = self._changed[record]
-        table, columns = _TABLES[record], _COLUMNS[record]
-        then = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns) + 1))
-        sql = f"""
-            WITH {table} AS (
-                SELECT seq, {", ".join(columns)} FROM main.{table}
-                WHERE id NOT IN (SELECT value FROM json_each(?)) AND {self._is_old()}
-                UNION ALL SELECT {then} FROM json_each(?)
-            )
-            {_SELECT[record]} WHERE {where} ORDER BY seq {"ASC" if oldest_first else "DESC"} LIMIT ?
+        table, columns = _TABLES[record], f"seq, {', '.join(_COLUMNS[record])}"
+        chosen = f"({where}) ORDER BY seq {'ASC' if oldest_first else 'DESC'} LIMIT ?"
+        same = f"""
+            SELECT {columns} FROM {table}
+            WHERE id NOT IN (SELECT value FROM json_each(?)) AND {self._is_old()} AND {chosen}
         """  # noqa: S608  names of this package
-        past = json.dumps(list(self._past_of(record, changed)))
-        rows = self.connection.execute(sql, (json.dumps(sorted(changed)), past, *arguments, limit))
-        return [record(*row) for row in rows]
+        # Under the table's name, so that the same condition finds them.
+        put_back = f"""
+            WITH {table} ({columns}) AS (SELECT {self._values_of(record)} FROM json_each(?))
+            SELECT {columns} FROM {table} WHERE {chosen}
+        """  # noqa: S608
+        rows = []
+        for sql, given in ((same, sorted(changed)), (put_back, list(self._past_of(record, changed)))):
+            rows += self.connection.execute(sql, (json.dumps(given), *arguments, limit)).fetchall()
+        rows.sort(key=itemgetter(0), reverse=not oldest_first)
+        return [record(*row[1:]) for row in rows[:limit]]
 
     def _one(self, record: type, id: str) -> Any:
         rows = self.select(record, "id = ?", [id], limit=1)
         return rows[0] if rows else None
+
+    def _values_of(self, record: type) -> str:
+        """Return the SQL that takes a row with its place in front out of JSON."""
+        return ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(_COLUMNS[record]) + 1))
 
     def _is_old(self) -> str:
         """Return the condition for kinds of objects that no event is about."""

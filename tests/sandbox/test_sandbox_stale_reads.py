@@ -50,7 +50,7 @@ def test_a_change_is_not_seen_yet(gateway, wait_until):
     with pytest.raises(stripe.InvalidRequestError):
         gateway.refunds.retrieve(refund.id)
     wait_until(lambda: _found(gateway, "stale-2", "succeeded") == [intent.id])
-    assert gateway.refunds.list({"payment_intent": intent.id}).data[0].id == refund.id
+    wait_until(lambda: [one.id for one in gateway.refunds.list({"payment_intent": intent.id})] == [refund.id])
 
 
 def test_the_past_is_in_order_and_has_pages(gateway):
