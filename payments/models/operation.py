@@ -70,7 +70,8 @@ class Operation(models.Model):
                 name="a_refund_operation_has_its_refund",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=[kind.value for kind in OperationKind]), name="an_operation_kind_is_known"
+                condition=Q(kind__in=[kind.value for kind in OperationKind]),
+                name="an_operation_kind_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(phase__in=[phase.value for phase in Phase]), name="an_operation_phase_is_known"
