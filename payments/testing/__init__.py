@@ -12,7 +12,12 @@ from payments.testing.methods import (
     METHOD_WITHOUT_FUNDS,
 )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - as the faces of all packages are sorted (tests/architecture/test_faces.py)
+    "ChargeStatus",
+    "FakeCharge",
+    "FakeDispute",
+    "FakeGateway",
+    "FakeRefund",
     "METHOD_BOLETO",
     "METHOD_DECLINED",
     "METHOD_OK",
@@ -20,10 +25,5 @@ __all__ = [
     "METHOD_WITHOUT_FUNDS",
     "METHOD_WITH_ACTION",
     "METHOD_WITH_PENDING_REFUND",
-    "ChargeStatus",
-    "FakeCharge",
-    "FakeDispute",
-    "FakeGateway",
-    "FakeRefund",
     "Trouble",
 ]
