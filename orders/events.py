@@ -43,6 +43,18 @@ class OrderConfirmed:
     total_minor: int
 
 
+@event_type("order.refunded", version=1, aggregate="order")
+@dataclass(frozen=True)
+class OrderRefunded:
+    """A part or all of a sold order's money went back; `refunded_minor` is what is back in all, now."""
+
+    order_id: UUID
+    client: str
+    currency: str
+    total_minor: int
+    refunded_minor: int
+
+
 @event_type("order.cancelled", version=1, aggregate="order")
 @dataclass(frozen=True)
 class OrderCancelled:

@@ -42,7 +42,7 @@ class Order(models.Model):
         unique=True, db_default=models.expressions.RawSQL("nextval('orders_number')", [])
     )
     client = models.CharField(max_length=64)
-    status = models.CharField(max_length=16, default=OrderStatus.PENDING)
+    status = models.CharField(max_length=20, default=OrderStatus.PENDING)
     customer_reference = models.CharField(max_length=255)
     customer_email = models.CharField(max_length=254, default="")
     currency = models.CharField(max_length=3)

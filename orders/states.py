@@ -9,6 +9,8 @@ class OrderStatus(StrEnum):
     PENDING = "pending"
     REQUIRES_ACTION = "requires_action"
     CONFIRMED = "confirmed"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
     CANCELLED = "cancelled"
 
 
@@ -17,11 +19,21 @@ EDGES: dict[OrderStatus, frozenset[OrderStatus]] = {
         {OrderStatus.REQUIRES_ACTION, OrderStatus.CONFIRMED, OrderStatus.CANCELLED}
     ),
     OrderStatus.REQUIRES_ACTION: frozenset({OrderStatus.CONFIRMED, OrderStatus.CANCELLED}),
-    OrderStatus.CONFIRMED: frozenset({OrderStatus.CANCELLED}),
+    OrderStatus.CONFIRMED: frozenset(
+        {OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED, OrderStatus.CANCELLED}
+    ),
+    # A refund may come back from the payer's bank: then less is refunded than was.
+    OrderStatus.PARTIALLY_REFUNDED: frozenset(
+        {OrderStatus.CONFIRMED, OrderStatus.REFUNDED, OrderStatus.CANCELLED}
+    ),
+    OrderStatus.REFUNDED: frozenset(
+        {OrderStatus.CONFIRMED, OrderStatus.PARTIALLY_REFUNDED, OrderStatus.CANCELLED}
+    ),
     OrderStatus.CANCELLED: frozenset(),
 }
 
-SETTLED = frozenset({OrderStatus.CONFIRMED, OrderStatus.CANCELLED})
+SOLD = frozenset({OrderStatus.CONFIRMED, OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED})
+SETTLED = SOLD | {OrderStatus.CANCELLED}
 
 
 class ReservationStatus(StrEnum):

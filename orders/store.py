@@ -4,7 +4,7 @@ Products are locked in the order of their SKUs, always, and before anything is w
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -63,6 +63,17 @@ class Moved:
     currency: str
     total_minor: int
     was_confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class Refunded:
+    """An order whose refunds have changed its status."""
+
+    id: UUID
+    client: str
+    currency: str
+    total_minor: int
+    status: str
 
 
 _INSERT = """
@@ -140,11 +151,27 @@ _CANCEL = """
 WITH before AS (
   SELECT o.id, o.status, c.reason
   FROM orders_order o JOIN unnest(%s::uuid[], %s::text[]) AS c (id, reason) ON o.id = c.id
-  WHERE o.status IN ('pending', 'requires_action', 'confirmed') FOR NO KEY UPDATE OF o
+  WHERE o.status <> 'cancelled' FOR NO KEY UPDATE OF o
 )
 UPDATE orders_order o SET status = 'cancelled', settled_at = %s, cancel_reason = before.reason
 FROM before WHERE o.id = before.id
-RETURNING o.id, o.client, o.currency, o.total_minor, before.status = 'confirmed'
+RETURNING o.id, o.client, o.currency, o.total_minor,
+          before.status IN ('confirmed', 'partially_refunded', 'refunded')
+"""
+
+# From what is refunded in all, so that it does not matter how often and in what order it is told.
+_SHOW_REFUNDS = """
+UPDATE orders_order o
+SET status = r.status
+FROM (SELECT o.id, CASE WHEN r.refunded_minor = 0 THEN 'confirmed'
+                        WHEN r.refunded_minor < o.total_minor THEN 'partially_refunded'
+                        ELSE 'refunded' END AS status
+      FROM orders_order o JOIN json_to_recordset(%s) AS r (order_id uuid, refunded_minor bigint)
+        ON o.id = r.order_id
+      WHERE o.status IN ('confirmed', 'partially_refunded', 'refunded')
+      ORDER BY o.id FOR NO KEY UPDATE OF o) r
+WHERE o.id = r.id AND o.status <> r.status
+RETURNING o.id, o.client, o.currency, o.total_minor, o.status
 """
 
 _REQUIRE_ACTION = """
@@ -221,6 +248,14 @@ def cancel(reasons: dict[UUID, str], *, now: datetime) -> list[Moved]:
     with connection.cursor() as cursor:
         cursor.execute(_CANCEL, [list(reasons), list(reasons.values()), now])
         return [Moved(*row) for row in cursor.fetchall()]
+
+
+def show_refunds(refunded_minor: Mapping[UUID, int]) -> list[Refunded]:
+    """Say on sold orders how much of them is refunded in all; return those whose status changed."""
+    rows = [{"order_id": order_id, "refunded_minor": minor} for order_id, minor in refunded_minor.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(_SHOW_REFUNDS, [recordset(rows)])
+        return [Refunded(*row) for row in cursor.fetchall()]
 
 
 def require_action(order_ids: Sequence[UUID]) -> None:

@@ -27,6 +27,19 @@ class PaymentActionRequired:
     payment_id: UUID
     order_id: UUID
     url: str
+    gateway: str
+    reference: str
+
+
+@event_type("payment.processing", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentProcessing:
+    """The gateway works on the payment and will say within days what became of it."""
+
+    payment_id: UUID
+    order_id: UUID
+    gateway: str
+    reference: str
 
 
 @event_type("payment.declined", version=1, aggregate="payment")
@@ -72,3 +85,62 @@ class PaymentRefunded:
     order_id: UUID
     amount_minor: int
     currency: str
+    gateway: str
+    refund_id: UUID
+
+
+@event_type("payment.refund_failed", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentRefundFailed:
+    """A refund did not come about: the money is still here.
+
+    `came_back`: it had been made and told, and the payer's bank sent it back.
+    """
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    gateway: str
+    refund_id: UUID
+    code: str
+    came_back: bool
+
+
+@event_type("payment.disputed", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentDisputed:
+    """The payer's bank took the money back, until the dispute is decided."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    gateway: str
+    dispute_id: UUID
+    reason: str
+
+
+@event_type("payment.dispute_closed", version=1, aggregate="payment")
+@dataclass(frozen=True)
+class PaymentDisputeClosed:
+    """A dispute was decided; `outcome` is "won" (the money is back) or "lost" (it stays away)."""
+
+    payment_id: UUID
+    order_id: UUID
+    amount_minor: int
+    currency: str
+    gateway: str
+    dispute_id: UUID
+    outcome: str
+
+
+@event_type("gateway.notified", version=1, aggregate="gateway_notice")
+@dataclass(frozen=True)
+class GatewayNotified:
+    """A gateway told us something of its own accord. `reference` is its id of the charge, "" for none."""
+
+    notice_id: UUID
+    gateway: str
+    type: str
+    reference: str

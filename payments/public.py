@@ -2,33 +2,43 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Sum
+
 from payments import store
+from payments.methods import method_type_of
 from payments.models import Payment
+from payments.states import DELAYED, MethodType
 from payments.steps.authorize_payments import AuthorizePayments
 from payments.steps.capture_payments import CapturePayments
+from payments.steps.interpret import CLEARING_LASTS, SLIP_LASTS
 from payments.steps.return_payments import ReturnPayments, end_unsent_payments
 
 __all__ = [
     "AuthorizePayments",
     "CapturePayments",
+    "MethodType",
     "PaymentView",
     "ReturnPayments",
     "TenderDraft",
     "end_unsent_payments",
+    "method_type_of",
     "open_payments",
     "payments_of",
+    "refunded_of",
+    "time_to_pay",
 ]
 
 
 @dataclass(frozen=True)
 class TenderDraft:
-    """A method's token and the amount it shall pay, in minor units."""
+    """A method's token, how it pays, and the amount that it shall pay, in minor units."""
 
     method: str
     amount_minor: int
+    method_type: MethodType = MethodType.CARD
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,11 @@ class PaymentView:
     amount_minor: int
     currency: str
     status: str
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    action_type: str = ""
     action_url: str = ""
+    action_until: datetime | None = None
     in_doubt_since: datetime | None = None
 
 
@@ -51,7 +65,15 @@ def open_payments(
     """Open one pending payment per tender, inside the caller's transaction; nothing is charged yet."""
     ids = store.open_payments(
         [
-            store.NewPayment(order_id, client, position, tender.method, tender.amount_minor, currency)
+            store.NewPayment(
+                order_id,
+                client,
+                position,
+                tender.method,
+                tender.amount_minor,
+                currency,
+                tender.method_type,
+            )
             for position, tender in enumerate(tenders)
         ],
         now=now,
@@ -62,12 +84,35 @@ def open_payments(
     ]
 
 
+def time_to_pay(*, tenders: Sequence[TenderDraft]) -> timedelta:
+    """Return how much longer than others an order with these tenders may take: slips are paid within days."""
+    is_delayed = any(tender.method_type in DELAYED for tender in tenders)
+    return SLIP_LASTS + CLEARING_LASTS if is_delayed else timedelta()
+
+
+def refunded_of(*, order_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return what was given back of each order so far, in minor units, as the primary knows it."""
+    rows = Payment.objects.using("default").filter(order_id__in=order_ids).values("order_id")
+    return {row["order_id"]: row["refunded"] for row in rows.annotate(refunded=Sum("refunded_minor"))}
+
+
 def payments_of(*, order_ids: Sequence[UUID]) -> dict[UUID, list[PaymentView]]:
     """Return the payments of these orders, by order, in the order they were given in."""
     by_order: dict[UUID, list[PaymentView]] = {order_id: [] for order_id in order_ids}
     rows = Payment.objects.filter(order_id__in=order_ids).order_by("order_id", "position")
     for row in rows.values_list(
-        "id", "order_id", "method", "amount_minor", "currency", "status", "action_url", "in_doubt_since"
+        "id",
+        "order_id",
+        "method",
+        "amount_minor",
+        "currency",
+        "status",
+        "captured_minor",
+        "refunded_minor",
+        "action_type",
+        "action_url",
+        "action_until",
+        "in_doubt_since",
     ):
         by_order[row[1]].append(PaymentView(*row))
     return by_order

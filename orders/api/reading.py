@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from orders.api.shapes import OrderRequest
 from orders.services.place_order import LineDraft, OrderDraft, PaymentDraft
+from payments.public import MethodType
 from resilience.apikeys.authentication import principal_of
 from resilience.rest.errors import invalid_field
 
@@ -36,9 +37,21 @@ def read_order(request: Request, *, now: datetime) -> OrderDraft:
             LineDraft(line["sku"], line["quantity"], line.get("unit_price")) for line in asked["lines"]
         ),
         payments=tuple(
-            PaymentDraft(payment["method"], payment.get("amount")) for payment in asked["payments"]
+            PaymentDraft(payment["method"], payment.get("amount"), _method_type(payment, position))
+            for position, payment in enumerate(asked["payments"])
         ),
         shipping_minor=asked["shipping"],
         metadata=asked.get("metadata", {}),
         placed_at=asked.get("placed_at"),
     )
+
+
+def _method_type(payment: dict[str, Any], position: int) -> MethodType | None:
+    named = payment.get("type")
+    if named is None:
+        return None
+    if named not in set(MethodType):
+        raise invalid_field(
+            f"/payments/{position}/type", code="invalid", detail=f"Send one of {', '.join(MethodType)}."
+        )
+    return MethodType(named)

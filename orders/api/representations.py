@@ -125,9 +125,17 @@ def _payment(payment: PaymentView) -> Json:
         "method": payment.method,
         "amount": money(payment.amount_minor, payment.currency),
         "status": payment.status,
+        "captured": money(payment.captured_minor, payment.currency),
+        "refunded": money(payment.refunded_minor, payment.currency),
     }
     if payment.action_url:
         shown["action_url"] = payment.action_url
+    if payment.action_type:
+        shown["next_action"] = {
+            "type": payment.action_type,
+            "url": payment.action_url,
+            "until": timestamp(payment.action_until),
+        }
     if payment.in_doubt_since:
         shown["in_doubt_since"] = timestamp(payment.in_doubt_since)
     return shown

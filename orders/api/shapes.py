@@ -75,9 +75,13 @@ class LineRequest(StrictSerializer):
 
 
 class PaymentRequest(StrictSerializer):
-    """One tender. Without `amount` it takes what the others leave."""
+    """One tender. Without `amount` it takes what the others leave.
+
+    `type` is how the method pays; without it the token is asked, and a token that names none is a card.
+    """
 
     method = StrictString(max_length=255, pattern=METHOD_PATTERN)
+    type = StrictString(max_length=16, required=False)
     amount = StrictInteger(min_value=1, max_value=AMOUNT_MINOR_MAX, required=False)
 
 
@@ -141,6 +145,14 @@ class Line(serializers.Serializer[Any]):
     total = Money()
 
 
+class NextAction(serializers.Serializer[Any]):
+    """What the payer has to do, and until when: `redirect` (3-D Secure) or `voucher` (pay the slip)."""
+
+    type = serializers.ChoiceField(choices=["redirect", "voucher"])
+    url = serializers.CharField()
+    until = serializers.DateTimeField(allow_null=True)
+
+
 class OrderPayment(serializers.Serializer[Any]):
     """One tender. `action_url` is where the payer has to go while `requires_action`."""
 
@@ -148,6 +160,9 @@ class OrderPayment(serializers.Serializer[Any]):
     method = serializers.CharField()
     amount = Money()
     status = serializers.CharField()
+    captured = Money()
+    refunded = Money()
+    next_action = NextAction(required=False)
     action_url = serializers.CharField(required=False)
     in_doubt_since = serializers.DateTimeField(required=False)
 

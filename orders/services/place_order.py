@@ -18,7 +18,14 @@ from orders.events import Line, OrderPlaced
 from orders.sagas import PLACE_ORDER
 from orders.selectors import Offer, offers_of
 from orders.store import NewLine, NewOrder
-from payments.public import PaymentView, TenderDraft, open_payments
+from payments.public import (
+    MethodType,
+    PaymentView,
+    TenderDraft,
+    method_type_of,
+    open_payments,
+    time_to_pay,
+)
 from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.start import start
@@ -38,10 +45,14 @@ class LineDraft:
 
 @dataclass(frozen=True)
 class PaymentDraft:
-    """A payment as it was asked for. `amount_minor` None: whatever the others leave."""
+    """A payment as it was asked for. `amount_minor` None: whatever the others leave.
+
+    `method_type` None: what the method's token says.
+    """
 
     method: str
     amount_minor: int | None = None
+    method_type: MethodType | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,13 @@ def place_order(*, client: str, draft: OrderDraft, now: datetime) -> PlacedOrder
         payments = open_payments(
             order_id=order.id, client=client, currency=order.currency, tenders=tenders, now=now
         )
-        start(PLACE_ORDER, business_key=order.id, data={}, now=now)
+        start(
+            PLACE_ORDER,
+            business_key=order.id,
+            data={},
+            now=now,
+            lasts_at_most=PLACE_ORDER.lasts_at_most + time_to_pay(tenders=tenders),
+        )
         append([Fact(order.id, _placed(order))], occurred_at=now)
     return PlacedOrder(order, number, payments)
 
@@ -121,7 +138,11 @@ def split_total(total_minor: int, payments: Sequence[PaymentDraft]) -> list[Tend
             total=total_minor,
         )
     return [
-        TenderDraft(payment.method, rest_minor if payment.amount_minor is None else payment.amount_minor)
+        TenderDraft(
+            payment.method,
+            rest_minor if payment.amount_minor is None else payment.amount_minor,
+            payment.method_type or method_type_of(token=payment.method),
+        )
         for payment in payments
     ]
 

@@ -32,6 +32,8 @@ class Authorize:
     currency: str
     method: str
     method_type: MethodType = MethodType.CARD
+    # Where the gateway has shown it already: a look-up need not search for it.
+    reference: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class CapturePayments:
 
 def _exchange(intents: Intents, tender: Tender) -> Exchange:
     def capture(key: str) -> Capture:
-        return Capture(key, tender.reference, tender.amount_minor)
+        return Capture(key, tender.reference, tender.amount_minor, tender.currency)
 
     live = tender.live_of(OperationKind.CAPTURE)
     if live is None:

@@ -50,12 +50,18 @@ class Answered:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call as the saga engine wants it: calling it talks to the gateway."""
+    """A call as the saga engine wants it: calling it talks to the gateway.
+
+    `fallback` is the account to ask instead, once it is proven that this one did nothing: it was not
+    reached, or it declined with a code of `fails_over_on`. Empty where there is no other.
+    """
 
     tender: Tender
     operation: LiveOperation
     request: Request
     mode: Mode
+    fallback: str = ""
+    fails_over_on: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> OperationKind:

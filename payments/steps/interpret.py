@@ -1,172 +1,232 @@
 """What a gateway's answer means: pure, so that every answer to every operation has a test.
 
 An answer becomes a change of the operation, a change of the payment, a fact for the world, and
-an outcome for the saga.
+an outcome for the saga. Refunds have a module of their own (`interpret_refund`).
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payments import events
 from payments.gateways.base import (
     Absent,
     ActionRequired,
+    ActionType,
     Declined,
     InDoubt,
     NotSent,
+    Processing,
     Succeeded,
     Throttled,
 )
 from payments.states import OperationKind, OperationOutcome, PaymentStatus, Phase
 from payments.steps.exchange import Answered, Exchange, Mode, NeverHappened
-from payments.store import OperationChange, PaymentChange
+from payments.steps.interpret_refund import interpret_refund
+from payments.steps.meaning import Fact, Meaning, change_of, others_settled, settled
+from payments.store import OperationChange
 from payments.tenders import Tender
 from resilience.saga import outcomes
-from resilience.saga.outcomes import Done, Failed, Outcome, Refused, Waiting
+from resilience.saga.outcomes import Done, Failed, Refused, Waiting
 
 # How long a payer may take over 3-D Secure; stock is held for them meanwhile.
 AUTHENTICATION_LASTS = timedelta(minutes=15)
+# How long a slip may be paid where the gateway does not say.
+SLIP_LASTS = timedelta(days=3)
+# A slip that is paid on its last day is cleared on the next bank day, which may be three days later.
+CLEARING_LASTS = timedelta(days=3)
+# Whoever pays within days is looked at every few minutes at the longest; a webhook says it sooner.
+DELAYED_POLL_S_MAX = 300.0
+# A gateway that works on a payment ends it by itself: there is nothing to decide when this has passed.
+PROCESSING_LASTS = timedelta(days=1)
 # The adapter's word for "you want to void what has been captured" (payments/gateways/stripe.py).
 ALREADY_CAPTURED = "already_captured"
-
-Fact = (
-    events.PaymentAuthorized
-    | events.PaymentActionRequired
-    | events.PaymentDeclined
-    | events.PaymentCaptured
-    | events.PaymentVoided
-    | events.PaymentRefunded
-)
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What follows from one answer."""
-
-    outcome: Outcome
-    operations: tuple[OperationChange, ...] = ()
-    payment: PaymentChange | None = None
-    fact: Fact | None = None
 
 
 def interpret(answered: Answered, *, now: datetime) -> Meaning:
     """Return what `answered` means. Raises nothing: each answer has a meaning for each operation."""
-    exchange, answer = answered.exchange, answered.answer
-    match answer:
-        case Succeeded():
-            return _succeeded(exchange, answer)
-        case ActionRequired() if exchange.kind is OperationKind.AUTHORIZE:
-            return _action_required(exchange, answer, now)
-        case Declined():
-            return _declined(exchange, answer)
-        case NotSent(error) if exchange.mode is Mode.SEND:
-            return _not_sent(exchange, Failed(error, spends_attempt=False))
-        case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
-            turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
-            return _not_sent(exchange, turned_away)
-        case NotSent(error) | InDoubt(error):
-            return _in_doubt(exchange, error, sent_at=_last_carried_out(answer, now))
-        case Throttled(retry_after_s):
-            return _in_doubt(exchange, "throttled", retry_after_s=retry_after_s)
-        case Absent() | ActionRequired():
-            # Neither says anything of this request: one is only an answer to look-ups, and only an
-            # authorization waits for its payer.
-            return _in_doubt(exchange, f"not an answer to {exchange.kind}: {type(answer).__name__}")
-        case NeverHappened(error):
-            return _never_happened(exchange, error)
+    evidence = None if isinstance(answered.answer, NeverHappened) else answered.answer.evidence
+    return _interpret(answered, now).with_evidence(answered.exchange.operation.id, evidence)
 
 
 def voided(tender: Tender) -> Meaning:
     """Return the meaning of ending a payment that never reached a gateway."""
     return Meaning(
         Done(),
-        tuple(_settled(operation.id, OperationOutcome.ABANDONED) for operation in tender.live),
-        _payment(tender, PaymentStatus.VOIDED),
-        events.PaymentVoided(tender.id, tender.order_id),
+        tuple(settled(operation.id, OperationOutcome.ABANDONED) for operation in tender.live),
+        change_of(tender, PaymentStatus.VOIDED),
+        fact=events.PaymentVoided(tender.id, tender.order_id),
     )
+
+
+def _interpret(answered: Answered, now: datetime) -> Meaning:
+    exchange = answered.exchange
+    match answered.answer:
+        case NotSent(error) if exchange.mode is Mode.SEND and exchange.fallback:
+            return _failover(exchange, OperationOutcome.ABANDONED, error)
+        case NotSent(error) if exchange.mode is Mode.SEND:
+            return _not_sent(exchange, Failed(error, spends_attempt=False))
+        case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
+            turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
+            return _not_sent(exchange, turned_away)
+        case NotSent(error) | InDoubt(error) as unclear:
+            return _in_doubt(exchange, error, sent_at=_last_carried_out(unclear, now))
+        case Throttled(retry_after_s):
+            return _in_doubt(exchange, "throttled", retry_after_s=retry_after_s)
+        case NeverHappened(error):
+            return _never_happened(exchange, error)
+        case heard:
+            return _heard(exchange, heard, now)
+
+
+def _heard(
+    exchange: Exchange, answer: Succeeded | ActionRequired | Processing | Declined | Absent, now: datetime
+) -> Meaning:
+    match answer:
+        case Succeeded() | Processing() | Declined() if exchange.kind is OperationKind.REFUND:
+            return interpret_refund(exchange, answer, now=now) or _contradiction(exchange, answer)
+        case Succeeded():
+            return _succeeded(exchange, answer)
+        case ActionRequired() if exchange.kind is OperationKind.AUTHORIZE:
+            return _action_required(exchange, answer, now)
+        case Processing() if exchange.kind is OperationKind.AUTHORIZE:
+            return _processing(exchange, answer, now)
+        case Declined():
+            return _declined(exchange, answer)
+        case Absent() | ActionRequired() | Processing():
+            # None says anything of this request: the first is only an answer to look-ups, and only an
+            # authorization waits for its payer or for the gateway.
+            return _in_doubt(exchange, f"not an answer to {exchange.kind}: {type(answer).__name__}")
 
 
 def _succeeded(exchange: Exchange, answer: Succeeded) -> Meaning:
     tender, operation = exchange.tender, exchange.operation
     if operation.kind is not OperationKind.VOID and answer.amount_minor != operation.amount_minor:
-        return _in_doubt(exchange, f"the gateway says {answer.amount_minor}, not {operation.amount_minor}")
-    settled = _settled(operation.id, OperationOutcome.SUCCEEDED, reference=answer.reference)
+        return _contradiction(exchange, answer)
+    end = settled(operation.id, OperationOutcome.SUCCEEDED, reference=answer.reference)
     money = (tender.id, tender.order_id, operation.amount_minor, tender.currency)
-    match operation.kind:
-        case OperationKind.AUTHORIZE:
-            change = _payment(
-                tender, PaymentStatus.AUTHORIZED, gateway=operation.gateway, reference=answer.reference
-            )
-            fact: Fact = events.PaymentAuthorized(*money, operation.gateway, answer.reference)
-            return Meaning(Done(), (settled,), change, fact)
-        case OperationKind.CAPTURE:
-            change = _payment(tender, PaymentStatus.CAPTURED, captured_minor=tender.amount_minor)
-            fact = events.PaymentCaptured(*money, tender.gateway, tender.reference)
-            return Meaning(Done(), (settled,), change, fact)
-        case OperationKind.VOID:
-            others = _others(exchange, OperationOutcome.ABANDONED)
-            fact = events.PaymentVoided(tender.id, tender.order_id)
-            return Meaning(Done(), (settled, *others), _payment(tender, PaymentStatus.VOIDED), fact)
-        case OperationKind.REFUND:
-            refunded_minor = tender.refunded_minor + operation.amount_minor
-            is_all = refunded_minor == tender.captured_minor
-            status = PaymentStatus.REFUNDED if is_all else tender.status
-            change = _payment(tender, status, refunded_minor=refunded_minor)
-            return Meaning(Done(), (settled,), change, events.PaymentRefunded(*money))
+    if operation.kind is OperationKind.VOID:
+        others = others_settled(tender, operation.id, OperationOutcome.ABANDONED)
+        fact: Fact = events.PaymentVoided(tender.id, tender.order_id)
+        return Meaning(Done(), (end, *others), change_of(tender, PaymentStatus.VOIDED), fact=fact)
+    if operation.kind is OperationKind.CAPTURE or answer.is_captured:
+        reference = tender.reference or answer.reference
+        change = change_of(
+            tender,
+            PaymentStatus.CAPTURED,
+            captured_minor=tender.amount_minor,
+            gateway=operation.gateway,
+            reference=reference,
+        )
+        fact = events.PaymentCaptured(*money, operation.gateway, reference)
+        return Meaning(Done(), (end,), change, fact=fact)
+    change = change_of(
+        tender,
+        PaymentStatus.AUTHORIZED,
+        gateway=operation.gateway,
+        reference=answer.reference,
+        capture_before=answer.capture_before,
+    )
+    fact = events.PaymentAuthorized(*money, operation.gateway, answer.reference)
+    return Meaning(Done(), (end,), change, fact=fact)
 
 
 def _action_required(exchange: Exchange, answer: ActionRequired, now: datetime) -> Meaning:
-    tender = exchange.tender
-    until = tender.action_until or now + AUTHENTICATION_LASTS
-    if until <= now:
-        return Meaning(Refused("authentication_timeout"))
+    tender, operation = exchange.tender, exchange.operation
+    is_slip = answer.type is ActionType.VOUCHER
+    until = tender.action_until or answer.until or now + (SLIP_LASTS if is_slip else AUTHENTICATION_LASTS)
+    given_up_at = until + CLEARING_LASTS if is_slip else until
+    if given_up_at <= now:
+        return Meaning(Refused("payment_expired" if is_slip else "authentication_timeout"))
+    waiting = (
+        Waiting("the payer has to pay the slip", given_up_at, DELAYED_POLL_S_MAX)
+        if is_slip
+        else Waiting("the payer has to act", given_up_at)
+    )
     if tender.status is PaymentStatus.REQUIRES_ACTION:
-        return Meaning(Waiting("the payer has to act", until))
-    change = _payment(
+        return Meaning(waiting)
+    change = change_of(
         tender,
         PaymentStatus.REQUIRES_ACTION,
-        gateway=exchange.operation.gateway,
+        gateway=operation.gateway,
         reference=answer.reference,
+        action_type=answer.type,
         action_url=answer.url,
         action_until=until,
     )
-    operation = OperationChange(exchange.operation.id, Phase.SENT, reference=answer.reference)
-    fact = events.PaymentActionRequired(tender.id, tender.order_id, answer.url)
-    return Meaning(Waiting("the payer has to act", until), (operation,), change, fact)
+    taken_up = OperationChange(operation.id, Phase.SENT, reference=answer.reference)
+    fact = events.PaymentActionRequired(
+        tender.id, tender.order_id, answer.url, operation.gateway, answer.reference
+    )
+    return Meaning(waiting, (taken_up,), change, fact=fact)
+
+
+def _processing(exchange: Exchange, answer: Processing, now: datetime) -> Meaning:
+    tender, operation = exchange.tender, exchange.operation
+    waiting = Waiting("the gateway works on it", now + PROCESSING_LASTS, DELAYED_POLL_S_MAX)
+    if tender.status is PaymentStatus.PROCESSING:
+        return Meaning(waiting)
+    change = change_of(
+        tender, PaymentStatus.PROCESSING, gateway=operation.gateway, reference=answer.reference
+    )
+    taken_up = OperationChange(operation.id, Phase.SENT, reference=answer.reference)
+    fact = events.PaymentProcessing(tender.id, tender.order_id, operation.gateway, answer.reference)
+    return Meaning(waiting, (taken_up,), change, fact=fact)
 
 
 def _declined(exchange: Exchange, answer: Declined) -> Meaning:
-    tender = exchange.tender
-    settled = _settled(
-        exchange.operation.id,
+    tender, operation = exchange.tender, exchange.operation
+    if exchange.fallback and answer.code in exchange.fails_over_on:
+        return _failover(exchange, OperationOutcome.DECLINED, f"{answer.code}: {answer.message}")
+    end = settled(
+        operation.id,
         OperationOutcome.DECLINED,
         reference=answer.reference,
         error=f"{answer.code}: {answer.message}",
     )
     if exchange.kind is OperationKind.AUTHORIZE:
-        change = _payment(tender, PaymentStatus.DECLINED, decline_code=answer.code)
-        fact = events.PaymentDeclined(
+        change = change_of(
+            tender,
+            PaymentStatus.DECLINED,
+            gateway=operation.gateway,
+            reference=answer.reference,
+            decline_code=answer.code,
+        )
+        fact: Fact = events.PaymentDeclined(
             tender.id, tender.order_id, tender.amount_minor, tender.currency, answer.code
         )
-        return Meaning(Refused(answer.code), (settled,), change, fact)
+        return Meaning(Refused(answer.code), (end,), change, fact=fact)
     if exchange.kind is OperationKind.VOID and answer.code == ALREADY_CAPTURED:
         # The capture that nobody heard the answer of did happen: the money goes back by refund.
-        change = _payment(tender, PaymentStatus.CAPTURED, captured_minor=tender.amount_minor)
+        change = change_of(tender, PaymentStatus.CAPTURED, captured_minor=tender.amount_minor)
         money = (tender.id, tender.order_id, tender.amount_minor, tender.currency)
-        captured = events.PaymentCaptured(*money, tender.gateway, tender.reference)
+        fact = events.PaymentCaptured(*money, tender.gateway, tender.reference)
         return Meaning(
             Failed("captured meanwhile, to be refunded", spends_attempt=False),
             # Whatever else was asked for led up to the capture. Left live, it would be asked after.
-            (settled, *_others(exchange, OperationOutcome.SUCCEEDED)),
+            (end, *others_settled(tender, operation.id, OperationOutcome.SUCCEEDED)),
             change,
-            captured,
+            fact=fact,
         )
-    return Meaning(Refused(answer.code), (settled,), _payment(tender, tender.status))
+    return Meaning(Refused(answer.code), (end,), change_of(tender, tender.status))
+
+
+def _failover(exchange: Exchange, outcome: OperationOutcome, error: str) -> Meaning:
+    """Go to the next account: this one provably did nothing, and its key is never used again."""
+    return Meaning(
+        Failed(f"{exchange.operation.gateway}: {error}; next is {exchange.fallback}", spends_attempt=False),
+        (settled(exchange.operation.id, outcome, error=error),),
+        change_of(exchange.tender, exchange.tender.status, gateway=exchange.fallback),
+    )
 
 
 def _not_sent(exchange: Exchange, outcome: Failed) -> Meaning:
     prepared = OperationChange(exchange.operation.id, Phase.PREPARED, error=outcome.error)
     return Meaning(outcome, (prepared,))
+
+
+def _contradiction(exchange: Exchange, answer: object) -> Meaning:
+    """Believe no answer about another amount than was asked for: it stays a doubt, and is asked about."""
+    said = getattr(answer, "amount_minor", "nothing")
+    return _in_doubt(exchange, f"the gateway says {said}, not {exchange.operation.amount_minor}")
 
 
 def _in_doubt(
@@ -177,11 +237,11 @@ def _in_doubt(
     sent_at: datetime | None = None,
 ) -> Meaning:
     outcome = outcomes.InDoubt(error, retry_after_s)
-    if exchange.tender.status is PaymentStatus.REQUIRES_ACTION:
+    if exchange.kind is OperationKind.AUTHORIZE and exchange.tender.is_waiting_for_payer:
         # The answer is known, the payer just has not acted: there is no doubt about money here.
         return Meaning(outcome)
     change = OperationChange(exchange.operation.id, Phase.IN_DOUBT, error=error, sent_at=sent_at)
-    payment = _payment(exchange.tender, exchange.tender.status, is_in_doubt=True)
+    payment = change_of(exchange.tender, exchange.tender.status, is_in_doubt=True)
     return Meaning(outcome, (change,), payment)
 
 
@@ -191,46 +251,5 @@ def _last_carried_out(answer: NotSent | InDoubt, now: datetime) -> datetime | No
 
 
 def _never_happened(exchange: Exchange, error: str) -> Meaning:
-    abandoned = _settled(exchange.operation.id, OperationOutcome.ABANDONED, error=error)
-    return Meaning(Failed(error), (abandoned,), _payment(exchange.tender, exchange.tender.status))
-
-
-def _others(exchange: Exchange, outcome: OperationOutcome) -> tuple[OperationChange, ...]:
-    """Settle what else is live of the same payment."""
-    return tuple(
-        _settled(other.id, outcome) for other in exchange.tender.live if other.id != exchange.operation.id
-    )
-
-
-def _settled(
-    operation_id: object, outcome: OperationOutcome, *, reference: str = "", error: str = ""
-) -> OperationChange:
-    return OperationChange(operation_id, Phase.SETTLED, outcome, reference, error)  # type: ignore[arg-type]
-
-
-def _payment(
-    tender: Tender,
-    status: PaymentStatus,
-    *,
-    captured_minor: int | None = None,
-    refunded_minor: int | None = None,
-    gateway: str = "",
-    reference: str = "",
-    action_url: str = "",
-    action_until: datetime | None = None,
-    decline_code: str = "",
-    is_in_doubt: bool = False,
-) -> PaymentChange:
-    return PaymentChange(
-        id=tender.id,
-        expected=tender.status,
-        status=status,
-        captured_minor=tender.captured_minor if captured_minor is None else captured_minor,
-        refunded_minor=tender.refunded_minor if refunded_minor is None else refunded_minor,
-        gateway=gateway or tender.gateway,
-        reference=reference or tender.reference,
-        action_url=action_url,
-        action_until=action_until,
-        decline_code=decline_code,
-        is_in_doubt=is_in_doubt,
-    )
+    abandoned = settled(exchange.operation.id, OperationOutcome.ABANDONED, error=error)
+    return Meaning(Failed(error), (abandoned,), change_of(exchange.tender, exchange.tender.status))

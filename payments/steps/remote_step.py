@@ -5,16 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
-
 from payments import store
 from payments.gateways.base import Request
 from payments.states import OperationKind, Phase
 from payments.steps.exchange import Answered, Exchange, Mode
-from payments.steps.interpret import Meaning, interpret
+from payments.steps.interpret import interpret
+from payments.steps.meaning import Meaning
+from payments.steps.telling import tell
 from payments.store import NewOperation
 from payments.tenders import LiveOperation, Tender
-from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.definition import CallRaised, CallTimedOut, Run
 from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Refused, Waiting
@@ -38,6 +37,26 @@ class Ended:
         return self
 
 
+@dataclass(frozen=True)
+class NotYet:
+    """A call that asks nobody: something else has to end first; its saga comes back soon."""
+
+    reason: str
+
+    def __call__(self) -> "NotYet":
+        return self
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A call that asks nobody: its tender is authorized, until `capture_before`."""
+
+    capture_before: datetime
+
+    def __call__(self) -> "Standing":
+        return self
+
+
 @dataclass
 class Intents:
     """The exchanges of a batch and the operations to be written before them."""
@@ -47,15 +66,25 @@ class Intents:
     again: list[UUID] = field(default_factory=list)
 
     def first(
-        self, tender: Tender, kind: OperationKind, amount_minor: int, request: Callable[[str], Request]
+        self,
+        tender: Tender,
+        kind: OperationKind,
+        amount_minor: int,
+        request: Callable[[str], Request],
+        *,
+        account: str = "",
+        refund_id: UUID | None = None,
     ) -> Exchange:
-        """Return an exchange for a new operation; `request` is made from its fresh key."""
+        """Return an exchange for a new operation; `request` is made from its fresh key.
+
+        It goes to `account`, or to where the payment is.
+        """
         operation_id = new_id()
         key = f"{kind}-{operation_id}"
-        account = tender.gateway or settings.GATEWAYS[0]["name"]
-        self.new.append(NewOperation(operation_id, tender.id, kind, account, key, amount_minor))
+        account = account or tender.gateway
+        self.new.append(NewOperation(operation_id, tender.id, kind, account, key, amount_minor, refund_id))
         operation = LiveOperation(
-            operation_id, kind, account, key, amount_minor, Phase.SENT, self.now, self.now
+            operation_id, kind, account, key, amount_minor, Phase.SENT, self.now, self.now, refund_id
         )
         return Exchange(tender, operation, request(key), Mode.SEND)
 
@@ -95,15 +124,14 @@ def record(runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Map
 
 
 def write(meanings: Sequence[Meaning], *, now: datetime) -> None:
-    """Write the changes and facts of `meanings` in two statements."""
+    """Write the changes and facts of `meanings`, each kind of them in one statement."""
     store.settle(
         [change for meaning in meanings for change in meaning.operations],
         [meaning.payment for meaning in meanings if meaning.payment],
         now=now,
     )
-    facts = [Fact(meaning.fact.payment_id, meaning.fact) for meaning in meanings if meaning.fact]
-    if facts:
-        append(facts, occurred_at=now)
+    store.settle_refunds([meaning.refund for meaning in meanings if meaning.refund], now=now)
+    tell([meaning.fact for meaning in meanings if meaning.fact], now=now)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
@@ -121,6 +149,10 @@ def _meaning(answer: object, now: datetime) -> Meaning:
             return interpret(answer, now=now)
         case Ended(code):
             return Meaning(Refused(code))
+        case NotYet(reason):
+            return Meaning(Failed(reason, spends_attempt=False))
+        case Standing():
+            return Meaning(Done())
         case CallTimedOut(after_s):
             # It stays as it was written, sent, and its answer is lost to us: the next attempt asks.
             return Meaning(InDoubt(f"no answer within {after_s:g} s"))

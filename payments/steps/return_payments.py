@@ -5,14 +5,17 @@ from datetime import datetime
 from uuid import UUID
 
 from payments import store
-from payments.gateways.base import Capture, Refund, Void
-from payments.states import TERMINAL, OperationKind, PaymentStatus, Phase
+from payments.gateways.base import Capture, Void
+from payments.states import TERMINAL, OperationKind, PaymentStatus, Phase, RefundSource
 from payments.steps import remote_step
 from payments.steps.authorize_payments import authorization
 from payments.steps.exchange import Answered, Exchange, Mode
 from payments.steps.interpret import voided
-from payments.steps.remote_step import Intents
-from payments.tenders import LiveOperation, Tender
+from payments.steps.refund_payments import refund_exchange
+from payments.steps.remote_step import Intents, NotYet
+from payments.store import NewRefund
+from payments.tenders import LiveOperation, PendingRefund, Tender
+from resilience.ids import new_id
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Done, Failed, Outcome, Refused
 
@@ -29,16 +32,23 @@ class ReturnPayments:
     def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
         """End what never reached a gateway; write an intent for each tender that did."""
         tenders = store.lock_tenders([run.key for run in runs])
-        _end_unsent(tenders, now=runs[0].now)
-        intents = Intents(runs[0].now)
-        calls = {
+        now = runs[0].now
+        _end_unsent(tenders, now=now)
+        captured = [tender.id for tender in _all(tenders) if tender.status is PaymentStatus.CAPTURED]
+        refunds = store.pending_refunds_of(captured) if captured else {}
+        new_refunds: list[NewRefund] = []
+        intents = Intents(now)
+        calls: dict[UUID, Sequence[Call]] = {
             run.id: [
-                _exchange(intents, tender)
+                _refund(intents, tender, refunds[tender.id], new_refunds)
+                if tender.status is PaymentStatus.CAPTURED
+                else _letting_go(intents, tender)
                 for tender in tenders[run.key]
                 if tender.status not in TERMINAL and not _never_left(tender)
             ]
             for run in runs
         }
+        store.reserve_refunds(new_refunds, now=now)
         intents.write()
         return calls
 
@@ -55,9 +65,13 @@ def end_unsent_payments(*, order_ids: Sequence[UUID], now: datetime) -> None:
 
 def _end_unsent(tenders: Mapping[UUID, Sequence[Tender]], *, now: datetime) -> None:
     remote_step.write(
-        [voided(tender) for of_order in tenders.values() for tender in of_order if _never_left(tender)],
+        [voided(tender) for tender in _all(tenders) if _never_left(tender)],
         now=now,
     )
+
+
+def _all(tenders: Mapping[UUID, Sequence[Tender]]) -> list[Tender]:
+    return [tender for of_order in tenders.values() for tender in of_order]
 
 
 def _again_if_only_settled(outcome: Outcome, answers: Sequence[object]) -> Outcome:
@@ -76,7 +90,20 @@ def _never_left(tender: Tender) -> bool:
     )
 
 
-def _exchange(intents: Intents, tender: Tender) -> Exchange:
+def _refund(intents: Intents, tender: Tender, pending: Sequence[PendingRefund], new: list[NewRefund]) -> Call:
+    """Refund what is left, once those refunds have ended that were begun beside us."""
+    ours = next((refund for refund in pending if refund.source is RefundSource.RETURN), None)
+    if ours:
+        return refund_exchange(intents, tender, ours)
+    if pending:
+        return NotYet("another refund of the payment is under way")
+    rest_minor = tender.captured_minor - tender.refunded_minor
+    rest = PendingRefund(new_id(), tender.id, rest_minor, RefundSource.RETURN)
+    new.append(NewRefund(rest.id, tender.id, rest_minor, rest.source))
+    return refund_exchange(intents, tender, rest)
+
+
+def _letting_go(intents: Intents, tender: Tender) -> Exchange:
     live = _to_settle_first(tender)
     if live and live.kind is OperationKind.AUTHORIZE:
         # Asked, and if need be sent again, to be voided then: only so is it sure that no late
@@ -84,22 +111,19 @@ def _exchange(intents: Intents, tender: Tender) -> Exchange:
         return intents.again_for(tender, live, Mode.ASK, lambda key: authorization(tender, key))
     if live:
         return intents.again_for(
-            tender, live, Mode.LOOK, lambda key: Capture(key, tender.reference, tender.amount_minor)
+            tender,
+            live,
+            Mode.LOOK,
+            lambda key: Capture(key, tender.reference, tender.amount_minor, tender.currency),
         )
-    kind = OperationKind.REFUND if tender.status is PaymentStatus.CAPTURED else OperationKind.VOID
-    begun = tender.live_of(kind)
-    owed_minor = tender.captured_minor - tender.refunded_minor or tender.amount_minor
-    # One key stands for one amount, whatever has been refunded beside it meanwhile.
-    amount_minor = begun.amount_minor if begun else owed_minor
+    begun = tender.live_of(OperationKind.VOID)
 
-    def giving_back(key: str) -> Void | Refund:
-        if kind is OperationKind.REFUND:
-            return Refund(key, tender.reference, amount_minor)
-        return Void(key, tender.reference)
+    def void(key: str) -> Void:
+        return Void(key, tender.reference, tender.currency)
 
     if begun is None:
-        return intents.first(tender, kind, amount_minor, giving_back)
-    return intents.again_for(tender, begun, Mode.ASK, giving_back)
+        return intents.first(tender, OperationKind.VOID, tender.amount_minor, void)
+    return intents.again_for(tender, begun, Mode.ASK, void)
 
 
 def _to_settle_first(tender: Tender) -> LiveOperation | None:
@@ -107,7 +131,7 @@ def _to_settle_first(tender: Tender) -> LiveOperation | None:
 
     A payer who has not acted yet leaves no doubt: the attempt can be voided at once.
     """
-    if tender.status is PaymentStatus.REQUIRES_ACTION:
+    if tender.is_waiting_for_payer:
         return None
     return next(
         (

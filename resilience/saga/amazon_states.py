@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from resilience.retry import RetryPolicy
-from resilience.saga.decide import CRASHES_MAX, FORWARD_ONLY_RETRY, UNDO_RETRY, WAITING_POLL
+from resilience.saga.decide import CRASHES_MAX, FORWARD_ONLY_RETRY, UNDO_RETRY, WAITING_POLL_INITIAL_S
 from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.diagram import undo_index
 
@@ -77,7 +77,7 @@ def _task(name: str, following: str, policy: RetryPolicy, *, gives_up_at: int | 
         "Retry": [
             _retry("Failed", policy, retries),
             _retry("InDoubt", policy, RETRIES_MAX),
-            _retry("Waiting", WAITING_POLL, RETRIES_MAX),
+            _retry("Waiting", RetryPolicy(wait_initial_s=WAITING_POLL_INITIAL_S), RETRIES_MAX),
             _retry("Crashed", policy, CRASHES_MAX - 1),
         ],
         "Next": following,

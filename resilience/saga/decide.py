@@ -1,6 +1,6 @@
 """What happens next: a pure function from a saga's state and a step's outcome to a decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -17,8 +17,13 @@ UNDO_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=300.0, attempts_max=500)
 FORWARD_ONLY_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=60.0, attempts_max=500)
 # The reason of a saga that turned round because somebody asked for it.
 ABORTED = "cancel_requested"
-# How often somebody who was asked to act is looked at again.
-WAITING_POLL = RetryPolicy(wait_initial_s=1.0, wait_max_s=10.0)
+# The first look at somebody who was asked to act; `Waiting.poll_max_s` is the longest wait for the next.
+WAITING_POLL_INITIAL_S = 1.0
+# Questions without an answer before a person is told; with the waits of a gateway's step about a quarter of
+# an hour. Much fewer, and operators are woken for an outage that ends by itself.
+DOUBT_ASKS_MAX = 60
+# Asking goes on behind an operator's back for as long as it takes, at this rate.
+PARKED_DOUBT_RETRY = RetryPolicy(wait_initial_s=30.0, wait_max_s=300.0)
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,15 @@ class Next:
 
 @dataclass(frozen=True)
 class RetryAt:
-    """Do the same step again at `at`, after a wait of `delay_s`."""
+    """Do the same step again at `at`, after a wait of `delay_s`.
+
+    With a `parked_reason` an operator is shown the saga meanwhile.
+    """
 
     at: datetime
     delay_s: float
     spends_attempt: bool
+    parked_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,17 +115,10 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
             return Compensate(position.cursor, reason)
         case Failed():
             return _decide_failed(position, outcome, now=now, random=random)
-        case InDoubt(_, retry_after_s):
-            return _later(
-                position,
-                position.step.retry,
-                now=now,
-                random=random,
-                spends_attempt=False,
-                at_least_s=retry_after_s or 0.0,
-            )
-        case Waiting(_, until):
-            return _decide_waiting(position, until, now=now, random=random)
+        case InDoubt():
+            return _decide_doubt(position, outcome, position.step.retry, now=now, random=random)
+        case Waiting():
+            return _decide_waiting(position, outcome, now=now, random=random)
         case Crashed(error):
             return _decide_crashed(position, error, now=now, random=random)
 
@@ -141,13 +143,32 @@ def _decide_failed(position: Position, failed: Failed, *, now: datetime, random:
     return retry
 
 
-def _decide_waiting(position: Position, until: datetime, *, now: datetime, random: Random) -> Decision:
+def _decide_doubt(
+    position: Position, doubt: InDoubt, policy: RetryPolicy, *, now: datetime, random: Random
+) -> RetryAt:
+    """Ask again, for ever; past `DOUBT_ASKS_MAX` questions an operator is told, and asking goes on."""
+    asked = position.waits + 1
+    is_parked = asked > DOUBT_ASKS_MAX
+    retry = _later(
+        position,
+        PARKED_DOUBT_RETRY if is_parked else policy,
+        now=now,
+        random=random,
+        spends_attempt=False,
+        at_least_s=doubt.retry_after_s or 0.0,
+    )
+    reason = f"{position.step.name} is in doubt after {asked} questions: {doubt.error}" if is_parked else ""
+    return replace(retry, parked_reason=reason)
+
+
+def _decide_waiting(position: Position, waiting: Waiting, *, now: datetime, random: Random) -> Decision:
     if position.abort_requested and not position.is_past_pivot:
         return Compensate(position.cursor, ABORTED)
-    poll = _later(position, WAITING_POLL, now=now, random=random, spends_attempt=False)
+    policy = RetryPolicy(wait_initial_s=WAITING_POLL_INITIAL_S, wait_max_s=waiting.poll_max_s)
+    poll = _later(position, policy, now=now, random=random, spends_attempt=False)
     # A step that goes on waiting past its own limit is polled as before, not without pause.
-    if now < until < poll.at:
-        return RetryAt(until, (until - now).total_seconds(), spends_attempt=False)
+    if now < waiting.until < poll.at:
+        return RetryAt(waiting.until, (waiting.until - now).total_seconds(), spends_attempt=False)
     return poll
 
 
@@ -170,15 +191,8 @@ def _decide_undo(position: Position, outcome: Outcome, *, now: datetime, random:
                 spends_attempt=spends_attempt,
                 at_least_s=retry_after_s or 0.0,
             )
-        case InDoubt(_, retry_after_s):
-            return _later(
-                position,
-                UNDO_RETRY,
-                now=now,
-                random=random,
-                spends_attempt=False,
-                at_least_s=retry_after_s or 0.0,
-            )
+        case InDoubt():
+            return _decide_doubt(position, outcome, UNDO_RETRY, now=now, random=random)
         case Waiting():
             return _later(position, UNDO_RETRY, now=now, random=random, spends_attempt=False)
         case Crashed(error):

@@ -5,10 +5,11 @@ from typing import ClassVar
 from django.db import models
 
 from resilience.ids import new_id
-from resilience.saga.states import ACTIVE, SagaStatus
+from resilience.saga.states import ACTIVE, TERMINAL, SagaStatus
 
 # Sorted, for a set's order differs from process to process, and a migration would never be done.
 _ACTIVE = sorted(status.value for status in ACTIVE)
+_TERMINAL = sorted(status.value for status in TERMINAL)
 
 
 class Saga(models.Model):
@@ -17,6 +18,8 @@ class Saga(models.Model):
     `cursor` is the index of the step to do (or, while compensating, to undo) next.
     `fence` grows with every claim and checkpoint; a checkpoint with an older fence writes nothing.
     `rung_at` is the dispatcher's note of its last hint to Celery; it is never the truth.
+    `due_at` is set as long as the engine goes on by itself: while active, and while parked over a doubt
+    that is still asked about.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -38,6 +41,7 @@ class Saga(models.Model):
     lease_owner = models.CharField(max_length=64, default="")
     lease_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0)
+    signals = models.IntegerField(default=0, db_default=0, help_text="how often it was told to look again")
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -56,12 +60,16 @@ class Saga(models.Model):
                 condition=models.Q(due_at__isnull=False) | ~models.Q(status__in=_ACTIVE),
                 name="an_active_saga_is_due_at_some_time",
             ),
+            models.CheckConstraint(
+                condition=models.Q(due_at__isnull=True) | ~models.Q(status__in=_TERMINAL),
+                name="an_ended_saga_is_never_due",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
                 fields=["due_at"],
-                condition=models.Q(status__in=_ACTIVE),
-                name="saga_due",
+                condition=models.Q(due_at__isnull=False),
+                name="saga_is_due",
             ),
             models.Index(fields=["business_key"], name="saga_business_key"),
         ]

@@ -105,8 +105,9 @@ def _act(instruction: Instruction, action: str, change: Callable[[Saga, SagaDefi
         step = definition.steps[saga.cursor].name
         change(saga, definition)
         saga.fence += 1
-        if saga.due_at is None and saga.ended_at is None:
-            saga.due_at = instruction.now
+        # One that is parked over a doubt may just be asked about; whoever asks writes nothing any more.
+        saga.lease_owner, saga.lease_until, saga.rung_at = "", None, None
+        saga.due_at = None if saga.ended_at else instruction.now
         saga.save()
         OperatorAction.objects.create(
             saga=saga,

@@ -45,10 +45,14 @@ class InDoubt:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Somebody outside has to act first; looked at again until `until`, then asked to decide."""
+    """Somebody outside has to act first; looked at again until `until`, then asked to decide.
+
+    Looked at sooner when somebody calls `signal`; `poll_max_s` bounds the wait of whoever no signal reaches.
+    """
 
     reason: str
     until: datetime
+    poll_max_s: float = 10.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from resilience.saga.models import Saga
-from resilience.saga.states import ACTIVE, SagaStatus
+from resilience.saga.states import SagaStatus
 
 
 def statuses_of(definition: str, *, business_keys: Sequence[UUID]) -> dict[UUID, SagaStatus]:
@@ -15,6 +15,6 @@ def statuses_of(definition: str, *, business_keys: Sequence[UUID]) -> dict[UUID,
 
 
 def next_due_of(business_key: UUID) -> datetime | None:
-    """Return when the first of the active sagas of a business key is due, None without one."""
-    active = Saga.objects.filter(business_key=business_key, status__in=[status.value for status in ACTIVE])
-    return active.order_by("due_at").values_list("due_at", flat=True).first()
+    """Return when the first of the sagas of a business key goes on by itself, None without one."""
+    due = Saga.objects.filter(business_key=business_key, due_at__isnull=False)
+    return due.order_by("due_at").values_list("due_at", flat=True).first()

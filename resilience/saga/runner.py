@@ -21,10 +21,10 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from resilience.crashpoints import crashpoint
+from resilience.errors import Operational
 from resilience.saga import store
 from resilience.saga.definition import Call, CallRaised, CallTimedOut
 from resilience.saga.outcomes import Crashed, InDoubt
-from resilience.saga.states import SagaStatus
 from resilience.saga.store import Claimed
 from resilience.saga.walk import Answers, Calls, Walk, place_of, step_of
 
@@ -200,7 +200,7 @@ class Runner:
         # Nothing happened, for the transaction rolled back; but what was asked before it may have.
         outcome = (
             InDoubt(f"met contention: {error}")
-            if isinstance(error, OperationalError)
+            if isinstance(error, OperationalError | Operational)
             else Crashed(f"{type(error).__name__}: {error}")
         )
         with transaction.atomic():
@@ -221,7 +221,7 @@ class Runner:
         for saga in sagas:
             if saga.id in calls:
                 continue
-            if saga.status is SagaStatus.PARKED:
+            if saga.parked_reason:
                 tally.parked += 1
             elif saga.due_at is None:
                 tally.ended += 1

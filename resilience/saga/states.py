@@ -16,7 +16,8 @@ class SagaStatus(StrEnum):
 EDGES: dict[SagaStatus, frozenset[SagaStatus]] = {
     SagaStatus.RUNNING: frozenset({SagaStatus.COMPENSATING, SagaStatus.PARKED, SagaStatus.COMPLETED}),
     SagaStatus.COMPENSATING: frozenset({SagaStatus.PARKED, SagaStatus.COMPENSATED}),
-    # By hand only: on, round, or over the last step that was left (resilience/saga/operate.py).
+    # By hand: on, round, or over the last step that was left (resilience/saga/operate.py). By itself only
+    # when it was parked over a doubt and the answer came.
     SagaStatus.PARKED: frozenset(
         {SagaStatus.RUNNING, SagaStatus.COMPENSATING, SagaStatus.COMPLETED, SagaStatus.COMPENSATED}
     ),

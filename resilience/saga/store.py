@@ -33,7 +33,11 @@ class LogLine:
 
 @dataclass
 class Claimed:
-    """A saga that this worker holds under `fence`; changed in memory, written by `checkpoint`."""
+    """A saga that this worker holds under `fence`; changed in memory, written by `checkpoint`.
+
+    `status` is what it does; with a `parked_reason` its row says that it is parked from there.
+    `signals` is how many had been given when it was claimed: one more, and its next look comes at once.
+    """
 
     id: UUID
     definition: str
@@ -48,9 +52,10 @@ class Claimed:
     deadline_at: datetime
     abort_requested: bool
     fence: int
+    signals: int = 0
+    was_parked: bool = False
     due_at: datetime | None = None
     asked_at: datetime | None = None
-    parked_from: SagaStatus | None = None
     parked_reason: str = ""
     holds_lease: bool = True
     log: list[LogLine] = field(default_factory=list)
@@ -79,7 +84,7 @@ ON CONFLICT (definition, business_key) DO NOTHING
 _RING = """
 UPDATE resilience_saga s SET rung_at = clock_timestamp()
 FROM (SELECT id FROM resilience_saga
-      WHERE status IN ('running', 'compensating') AND due_at <= clock_timestamp()
+      WHERE due_at <= clock_timestamp()
         AND (lease_until IS NULL OR lease_until < clock_timestamp())
         AND (rung_at IS NULL OR rung_at < clock_timestamp() - make_interval(secs => %s))
       ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) due
@@ -91,12 +96,14 @@ _CLAIM = """
 UPDATE resilience_saga s
 SET lease_owner = %s, lease_until = clock_timestamp() + make_interval(secs => %s), fence = s.fence + 1
 FROM (SELECT id FROM resilience_saga
-      WHERE id = ANY(%s::uuid[]) AND status IN ('running', 'compensating') AND due_at <= clock_timestamp()
+      WHERE id = ANY(%s::uuid[]) AND due_at <= clock_timestamp()
         AND (lease_until IS NULL OR lease_until < clock_timestamp())
       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) due
 WHERE s.id = due.id
-RETURNING s.id, s.definition, s.version, s.business_key, s.status, s.cursor, s.attempt, s.waits, s.data,
-          s.reason, s.deadline_at, s.abort_requested, s.fence
+RETURNING s.id, s.definition, s.version, s.business_key,
+          CASE WHEN s.status = 'parked' THEN s.parked_from ELSE s.status END,
+          s.cursor, s.attempt, s.waits, s.data, s.reason, s.deadline_at, s.abort_requested, s.fence,
+          s.signals, s.parked_reason, s.status = 'parked'
 """
 
 _GUARD = """
@@ -111,14 +118,17 @@ WITH moved AS (
   UPDATE resilience_saga s
   SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits,
       data = c.data, reason = c.reason, parked_from = c.parked_from, parked_reason = c.parked_reason,
-      due_at = CASE WHEN c.holds_lease THEN s.due_at ELSE c.due_at END,
+      due_at = CASE WHEN c.holds_lease THEN s.due_at
+                    WHEN s.signals <> c.signals THEN LEAST(c.due_at, clock_timestamp())
+                    ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,
       lease_until = CASE WHEN c.holds_lease THEN clock_timestamp() + make_interval(secs => %s) END,
       rung_at = CASE WHEN c.holds_lease THEN s.rung_at END,
       ended_at = CASE WHEN c.status IN ('completed', 'compensated') THEN clock_timestamp() END
   FROM json_to_recordset(%s)
     AS c (id uuid, fence bigint, status text, cursor smallint, attempt int, waits int, data jsonb,
-          reason text, parked_from text, parked_reason text, due_at timestamptz, holds_lease boolean)
+          reason text, parked_from text, parked_reason text, due_at timestamptz, holds_lease boolean,
+          signals int)
   WHERE s.id = c.id AND s.fence = c.fence
   RETURNING s.id
 ), logged AS (
@@ -134,8 +144,19 @@ SELECT count(*) FROM moved
 _REQUEST_ABORT = """
 UPDATE resilience_saga
 SET abort_requested = true,
-    due_at = CASE WHEN status <> 'parked' THEN LEAST(due_at, clock_timestamp()) END
+    due_at = CASE WHEN status = 'parked' THEN due_at ELSE LEAST(due_at, clock_timestamp()) END
 WHERE definition = %s AND business_key = %s AND status IN ('running', 'compensating', 'parked')
+"""
+
+# A hint that was given before the signal is forgotten: whoever read it may have looked too early.
+_SIGNAL = """
+UPDATE resilience_saga s
+SET signals = s.signals + 1, rung_at = NULL, due_at = LEAST(s.due_at, clock_timestamp())
+FROM (SELECT id FROM resilience_saga
+      WHERE business_key = ANY(%s::uuid[]) AND due_at IS NOT NULL
+      ORDER BY id FOR NO KEY UPDATE) waiting
+WHERE s.id = waiting.id
+RETURNING s.business_key
 """
 
 
@@ -193,6 +214,9 @@ def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
             deadline_at=row[10],
             abort_requested=row[11],
             fence=row[12],
+            signals=row[13],
+            parked_reason=row[14] if row[15] else "",
+            was_parked=row[15],
         )
         for row in rows
     ]
@@ -239,20 +263,28 @@ def request_abort(*, definition: str, business_key: UUID) -> bool:
         return cursor.rowcount == 1
 
 
+def signal(business_keys: Sequence[UUID]) -> set[UUID]:
+    """Let every saga of these keys that waits look again at once; return the keys that have one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGNAL, [uuid_array(business_keys)])
+        return {row[0] for row in cursor.fetchall()}
+
+
 def _state(saga: Claimed) -> dict[str, object]:
     return {
         "id": saga.id,
         "fence": saga.fence,
-        "status": saga.status,
+        "status": SagaStatus.PARKED if saga.parked_reason else saga.status,
         "cursor": saga.cursor,
         "attempt": saga.attempt,
         "waits": saga.waits,
         "data": saga.data,
         "reason": _writable(saga.reason),
-        "parked_from": saga.parked_from or "",
+        "parked_from": saga.status if saga.parked_reason else "",
         "parked_reason": _writable(saga.parked_reason),
         "due_at": saga.due_at,
         "holds_lease": saga.holds_lease,
+        "signals": saga.signals,
     }
 
 

@@ -62,6 +62,8 @@ class Walk:
             # Never guess what another version would do: leave it to a process that knows it.
             return _apply(saga, Park(str(error)), self.now)
         decision = decide(position, outcome, now=self.now, random=self.random)
+        # Whatever came of it: unless the decision parks it again, a parked saga has found its answer.
+        saga.parked_reason = ""
         saga.log.append(_log_line(saga, position.step.name, outcome, decision, self.now))
         saga.asked_at = None
         if isinstance(outcome, Done):
@@ -143,21 +145,28 @@ def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
             saga.status, saga.reason = SagaStatus.COMPENSATING, reason
             saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
             return True
-        case RetryAt(at, _, spends_attempt):
+        case RetryAt(at, _, spends_attempt, parked_reason):
             saga.attempt += spends_attempt
             saga.waits += not spends_attempt
             saga.due_at = at
+            if parked_reason:
+                _park(saga, parked_reason)
         case Park(reason):
-            saga.parked_from = saga.status
-            saga.status, saga.parked_reason, saga.due_at = SagaStatus.PARKED, reason, None
-            logger.error(
-                "A saga is parked.",
-                extra={"saga": str(saga.id), "business_key": str(saga.business_key), "reason": reason},
-            )
+            saga.due_at = None
+            _park(saga, reason)
         case Finish(status):
             saga.status, saga.due_at = status, None
     saga.holds_lease = False
     return False
+
+
+def _park(saga: Claimed, reason: str) -> None:
+    if not saga.was_parked:
+        logger.error(
+            "A saga is parked.",
+            extra={"saga": str(saga.id), "business_key": str(saga.business_key), "reason": reason},
+        )
+    saga.parked_reason = reason
 
 
 def _log_line(saga: Claimed, step: str, outcome: Outcome, decision: Decision, now: datetime) -> LogLine:

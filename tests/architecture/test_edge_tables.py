@@ -15,8 +15,8 @@ from orders.models import Order
 from orders.states import EDGES as ORDER_EDGES
 from orders.states import OrderStatus
 from payments.states import EDGES as PAYMENT_EDGES
+from payments.states import NOTICE_EDGES, NoticeStatus, PaymentStatus
 from payments.states import TERMINAL as PAYMENT_TERMINAL
-from payments.states import PaymentStatus
 from resilience.saga.states import ACTIVE as SAGA_ACTIVE
 from resilience.saga.states import EDGES as SAGA_EDGES
 from resilience.saga.states import TERMINAL as SAGA_TERMINAL
@@ -43,6 +43,13 @@ TABLES = [
         "an_order_status_is_known",
     ),
     Table(PaymentStatus, PAYMENT_EDGES, PaymentStatus.PENDING, PAYMENT_TERMINAL, "a_payment_status_is_known"),
+    Table(
+        NoticeStatus,
+        NOTICE_EDGES,
+        NoticeStatus.RECEIVED,
+        frozenset({NoticeStatus.APPLIED, NoticeStatus.IGNORED}),
+        "a_notice_status_is_known",
+    ),
     Table(SagaStatus, SAGA_EDGES, SagaStatus.RUNNING, SAGA_TERMINAL, "a_saga_status_is_known"),
 ]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

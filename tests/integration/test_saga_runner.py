@@ -12,12 +12,13 @@ from django.db import OperationalError
 from resilience.clock import now
 from resilience.ids import new_id
 from resilience.retry import RetryPolicy
-from resilience.saga import operate, registry
+from resilience.saga import operate, registry, store
+from resilience.saga.decide import DOUBT_ASKS_MAX
 from resilience.saga.definition import Call, CallRaised, CallTimedOut, Run, SagaDefinition, Step
 from resilience.saga.models import OperatorAction, Saga, SagaStep
-from resilience.saga.outcomes import Done, Failed, InDoubt, Outcome, Refused
+from resilience.saga.outcomes import Done, Failed, InDoubt, Outcome, Refused, Waiting
 from resilience.saga.runner import Counts, Runner
-from resilience.saga.start import request_abort, start
+from resilience.saga.start import request_abort, signal, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -281,6 +282,98 @@ def test_a_saga_starts_once_for_its_business_key() -> None:
     assert not start(definition, business_key=key, data={}, now=now())
 
     assert Saga.objects.filter(business_key=key).count() == 1
+
+
+class TestDoubts:
+    def parked_over_a_doubt(self, answer: list[object], *more: Step) -> Saga:
+        """Return a saga that asked so often that an operator is shown it; `answer[0]` is what it hears."""
+        saga = begin(toy(Step("ask", do=Remote(lambda: answer[0]), retry=AT_ONCE), *more))
+        Saga.objects.filter(pk=saga.pk).update(waits=DOUBT_ASKS_MAX)
+        assert run(saga) == Counts(claimed=1, parked=1)
+        saga.refresh_from_db()
+        return saga
+
+    def test_a_doubt_is_parked_and_asked_about_until_the_answer_comes(self) -> None:
+        answer: list[object] = ["?"]
+        saga = self.parked_over_a_doubt(answer)
+        assert (saga.status, saga.parked_from) == ("parked", "running")
+        assert saga.due_at is not None
+        assert store.ring(limit=10, again_after_s=5) == []
+
+        Saga.objects.filter(pk=saga.pk).update(due_at=now())
+        assert run(saga) == Counts(claimed=1, parked=1)
+        answer[0] = "yes"
+        Saga.objects.filter(pk=saga.pk).update(due_at=now())
+        assert store.ring(limit=10, again_after_s=5) == [saga.id]
+        assert run(saga) == Counts(claimed=1, ended=1)
+
+        saga.refresh_from_db()
+        assert (saga.status, saga.parked_from, saga.parked_reason, saga.due_at) == ("completed", "", "", None)
+
+    def test_an_operator_may_act_on_one_that_is_just_being_asked_about(self) -> None:
+        answer: list[object] = ["?"]
+        saga = self.parked_over_a_doubt(answer)
+        (held,) = self.claimed(saga)
+
+        operate.retry(operate.Instruction(saga.id, "ada", "the gateway is back", now()))
+
+        with pytest.raises(store.LostFenceError):
+            store.checkpoint([held], lease_s=5)
+        answer[0] = "yes"
+        assert run(saga) == Counts(claimed=1, ended=1)
+
+    def claimed(self, saga: Saga) -> list[store.Claimed]:
+        Saga.objects.filter(pk=saga.pk).update(due_at=now())
+        return store.claim([saga.id], owner="other", lease_s=5)
+
+    def test_a_cancellation_does_not_stop_the_asking(self) -> None:
+        saga = self.parked_over_a_doubt(["?"])
+        definition = registry.definition_of(saga.definition, saga.version)
+
+        assert request_abort(definition, business_key=saga.business_key)
+
+        saga.refresh_from_db()
+        assert saga.abort_requested
+        assert saga.due_at is not None
+
+
+class TestSignals:
+    def test_a_signal_ends_the_wait(self) -> None:
+        far = now() + timedelta(hours=1)
+        saga = begin(toy(Step("wait", do=Script(Waiting("the payer", far)))))
+        run(saga)
+        Saga.objects.filter(pk=saga.pk).update(due_at=far)
+        assert run(saga) == Counts()
+
+        assert signal(business_keys=[saga.business_key, new_id()]) == {saga.business_key}
+
+        assert store.ring(limit=10, again_after_s=3600) == [saga.id]
+        assert run(saga) == Counts(claimed=1, ended=1)
+
+    def test_a_signal_between_question_and_note_is_not_lost(self) -> None:
+        far = now() + timedelta(hours=1)
+        asked: list[Saga] = []
+
+        class Asking(Remote):
+            def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> object:
+                return {run.id: Waiting("the payer", far, poll_max_s=3600.0) for run in runs}
+
+        # The signal comes while the call is out: what the call saw is older than the signal.
+        saga = begin(toy(Step("wait", do=Asking(lambda: signal(business_keys=[asked[0].business_key])))))
+        Saga.objects.filter(pk=saga.pk).update(waits=30)
+        asked.append(saga)
+
+        assert run(saga) == Counts(claimed=1, rescheduled=1)
+
+        saga.refresh_from_db()
+        assert saga.due_at is not None
+        assert saga.due_at <= now()
+
+    def test_a_signal_to_an_ended_or_parked_saga_wakes_nobody(self) -> None:
+        ended = begin(toy(Step("step", do=Script())))
+        run(ended)
+
+        assert signal(business_keys=[ended.business_key]) == set()
 
 
 class TestOperators:

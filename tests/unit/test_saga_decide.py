@@ -14,9 +14,11 @@ from resilience.retry import RetryPolicy
 from resilience.saga.decide import (
     ABORTED,
     CRASHES_MAX,
+    DOUBT_ASKS_MAX,
     FORWARD_ONLY_RETRY,
+    PARKED_DOUBT_RETRY,
     UNDO_RETRY,
-    WAITING_POLL,
+    WAITING_POLL_INITIAL_S,
     Compensate,
     Decision,
     Finish,
@@ -33,6 +35,7 @@ from resilience.saga.states import EDGES, TERMINAL, SagaStatus
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UNTIL = NOW + timedelta(minutes=15)
 RETRY = RetryPolicy(wait_initial_s=1.0, wait_max_s=8.0, attempts_max=3)
+WAITING_POLL = RetryPolicy(wait_initial_s=WAITING_POLL_INITIAL_S, wait_max_s=Waiting("", UNTIL).poll_max_s)
 ATTEMPTS_TO_PARK = UNDO_RETRY.attempts_max or 0
 
 
@@ -247,6 +250,29 @@ def test_somebody_who_let_the_time_pass_is_not_looked_at_without_pause():
     assert decision == RetryAt(NOW + timedelta(seconds=1), 1.0, spends_attempt=False)
 
 
+def test_somebody_may_be_looked_at_as_rarely_as_the_step_says():
+    slow = Waiting("a slip that is paid within days", NOW + timedelta(days=3), poll_max_s=300.0)
+
+    decision = decide(at(1, waits=20), slow, now=NOW, random=Longest())
+
+    assert decision == RetryAt(NOW + timedelta(seconds=300), 300.0, spends_attempt=False)
+
+
+@pytest.mark.parametrize("status", [SagaStatus.RUNNING, SagaStatus.COMPENSATING])
+def test_a_doubt_that_lasts_is_shown_to_an_operator_and_asked_about_all_the_same(status: SagaStatus):
+    last_unseen = decide(at(1, status, waits=DOUBT_ASKS_MAX - 1), InDoubt("?"), now=NOW, random=Longest())
+    first_seen = decide(at(1, status, waits=DOUBT_ASKS_MAX), InDoubt("?"), now=NOW, random=Longest())
+
+    assert isinstance(last_unseen, RetryAt)
+    assert last_unseen.parked_reason == ""
+    assert first_seen == RetryAt(
+        NOW + timedelta(seconds=PARKED_DOUBT_RETRY.wait_max_s),
+        PARKED_DOUBT_RETRY.wait_max_s,
+        spends_attempt=False,
+        parked_reason="step_1 is in doubt after 61 questions: ?",
+    )
+
+
 # --- Properties ------------------------------------------------------------------------------
 
 seconds = st.floats(0.0, 1e6)
@@ -289,7 +315,7 @@ def test_it_never_turns_round_after_the_pivot_nor_twice(position: Position, outc
 
 
 @given(positions(), st.none() | seconds, randoms)
-def test_a_doubt_is_neither_undone_nor_parked_but_asked_again(
+def test_a_doubt_is_never_undone_but_asked_about_again(
     position: Position, retry_after_s: float | None, random: Random
 ):
     decision = decide(position, InDoubt("silence", retry_after_s), now=NOW, random=random)
@@ -306,7 +332,7 @@ def test_a_retry_is_neither_in_the_past_nor_before_the_other_side_wishes(
 
     if isinstance(decision, RetryAt):
         wished_s = getattr(outcome, "retry_after_s", None) or 0.0
-        longest_s = max(RETRY.wait_max_s, UNDO_RETRY.wait_max_s)
+        longest_s = max(policy.wait_max_s for policy in (RETRY, UNDO_RETRY, PARKED_DOUBT_RETRY))
         assert wished_s <= decision.delay_s <= wished_s + longest_s
         assert decision.at == NOW + timedelta(seconds=decision.delay_s)
 

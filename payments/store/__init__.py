@@ -1,0 +1,55 @@
+"""Payments, operations and refunds in SQL: locked, read and written for a whole batch at once."""
+
+from payments.store.changes import (
+    ConcurrentTransitionError,
+    IllegalTransitionError,
+    NewOperation,
+    NewPayment,
+    NewRefund,
+    OperationChange,
+    PaymentChange,
+    RefundChange,
+)
+from payments.store.exceptions import Difference, open_exceptions, resolve_unseen
+from payments.store.locking import (
+    lock_payments,
+    lock_tenders,
+    pending_refunds,
+    pending_refunds_of,
+    refusals_of,
+)
+from payments.store.writing import (
+    book_refund,
+    intend,
+    open_payments,
+    reserve_refunds,
+    send_again,
+    settle,
+    settle_refunds,
+)
+
+__all__ = [
+    "ConcurrentTransitionError",
+    "Difference",
+    "IllegalTransitionError",
+    "NewOperation",
+    "NewPayment",
+    "NewRefund",
+    "OperationChange",
+    "PaymentChange",
+    "RefundChange",
+    "book_refund",
+    "intend",
+    "lock_payments",
+    "lock_tenders",
+    "open_exceptions",
+    "open_payments",
+    "pending_refunds",
+    "pending_refunds_of",
+    "refusals_of",
+    "reserve_refunds",
+    "resolve_unseen",
+    "send_again",
+    "settle",
+    "settle_refunds",
+]
