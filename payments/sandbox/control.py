@@ -66,12 +66,8 @@ class Control:
                 return await self._change_faults(request)
             case _, ["_config"]:
                 return await self._configure(request)
-            case "POST", ["_webhooks", "redeliver"]:
-                event_id = str((await _json_of(request)).get("event"))
-                self._webhooks.redeliver(event_id)
-                return _json({"event": event_id, "redelivered": True})
-            case "GET", ["_webhooks", "deliveries"]:
-                return _json({"data": witness.deliveries_of(self._reading, request.query.get("event"))})
+            case _, ["_webhooks", name]:
+                return await self._tell(request, name)
             case "GET", ["_book", name]:
                 return self._show_book(name, request.query.get("order_id"))
             case "GET", ["_authenticate", intent_id]:
@@ -100,6 +96,18 @@ class Control:
             if not told_before:
                 self._webhooks.begin_here()
         return _json(show_settings(self._settings))
+
+    async def _tell(self, request: web.BaseRequest, name: str) -> web.Response:
+        match request.method, name:
+            case "GET", "deliveries":
+                return _json({"data": witness.deliveries_of(self._reading, request.query.get("event"))})
+            case "POST", "redeliver":
+                event_id = str((await _json_of(request)).get("event"))
+                self._webhooks.redeliver(event_id)
+                return _json({"event": event_id, "redelivered": True})
+        raise ApiError(
+            status=404, message="There are GET /_webhooks/deliveries and POST /_webhooks/redeliver."
+        )
 
     async def _show_overview(self, order_id: str | None) -> web.Response:
         overview = await asyncio.to_thread(read_overview, self._book, order_id=order_id)

@@ -82,11 +82,11 @@ def test_only_the_order_that_was_asked_for_is_shown(gateway):
 
 def test_amounts_have_the_digits_of_their_currency(gateway):
     for currency in ("jpy", "kwd", "usd"):
-        gateway.authorize(currency=currency, amount=123456, metadata={"order_id": "digits-1"})
+        gateway.authorize(currency=currency, amount=123450, metadata={"order_id": "digits-1"})
 
     text = _page(gateway, "digits-1").text
 
-    assert {"123,456 JPY", "123.456 KWD", "1,234.56 USD"} <= set(re.findall(r"[\d,.]+ [A-Z]{3}", text))
+    assert {"123,450 JPY", "123.450 KWD", "1,234.50 USD"} <= set(re.findall(r"[\d,.]+ [A-Z]{3}", text))
 
 
 def test_a_lost_answer_a_fault_and_a_decline_are_visible(gateway, wait_until):
