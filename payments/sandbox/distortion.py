@@ -5,12 +5,12 @@ from typing import Any
 
 from .shapes import dump
 
-_KINDS = frozenset({"payment_intent", "charge", "refund"})
+_KINDS = frozenset({"payment_intent", "charge", "refund", "dispute", "balance_transaction"})
 _AMOUNTS = ("amount", "amount_capturable", "amount_received", "amount_captured", "amount_refunded")
 
 
 def with_wrong_amounts(body: str) -> str:
-    """Return `body` (JSON) with each amount of each payment, charge and refund in it one too high.
+    """Return `body` (JSON) with each amount of each object in it that has money one too high.
 
     Zeros stay: what was not captured yet does not look as if it were.
     """

@@ -33,6 +33,7 @@ class StaleBook(Book):
 
     def __init__(self, connection: sqlite3.Connection, *, as_of: float, token: str | None = None) -> None:
         super().__init__(connection)
+        self._now = Book(connection)
         self._cut = f"{int(as_of * 1_000_000):014x}"
         self._token = token
         self._changed: dict[type, set[str]] = defaultdict(set)
@@ -44,12 +45,8 @@ class StaleBook(Book):
         """Whether anything has changed since."""
         return bool(self._changed)
 
-    def find(self, record: type[Any], id: str) -> Any:
-        """Return the row with the id as it was, or None: the one door of all that look for one object."""
-        return self._one(record, id)
-
     def seq_of(self, record: type, id: str) -> int | None:
-        return None if self._one(record, id) is None else super().seq_of(record, id)
+        return None if self.find(record, id) is None else self._now.seq_of(record, id)
 
     def select(
         self,
@@ -79,7 +76,8 @@ class StaleBook(Book):
         rows.sort(key=itemgetter(0), reverse=not oldest_first)
         return [record(*row[1:]) for row in rows[:limit]]
 
-    def _one(self, record: type, id: str) -> Any:
+    def find(self, record: type, id: str) -> Any:
+        """Return the row with the id as it was, or None."""
         rows = self.select(record, "id = ?", [id], limit=1)
         return rows[0] if rows else None
 
@@ -102,7 +100,7 @@ class StaleBook(Book):
 
     def _method_of(self, subject: Any) -> str | None:
         intent_id = subject.id if isinstance(subject, Intent) else getattr(subject, "intent_id", "")
-        intent = super().find(Intent, intent_id)
+        intent = self._now.intent(intent_id)
         return None if intent is None else intent.payment_method
 
     def _past_of(self, record: type, changed: set[str]) -> Iterator[list[Any]]:
@@ -114,4 +112,4 @@ class StaleBook(Book):
         bounds = (f"evt_{oldest[:14]}", f"evt_{self._cut}~")
         found = self.connection.execute(_LAST_BEFORE, (*bounds, record.__name__, json.dumps(old))).fetchall()
         for id, _, snapshot in found:
-            yield [super().seq_of(record, id), *_values(record(*json.loads(snapshot)))]
+            yield [self._now.seq_of(record, id), *_values(record(*json.loads(snapshot)))]

@@ -63,10 +63,6 @@ class Gateway:
         }
         return self.intents.create({**params, **changes}, options)
 
-    def configure(self, **settings: float) -> None:
-        """Change settings."""
-        self.do("/_config", **settings)
-
     def do(self, path: str, **body: Any) -> dict[str, Any]:
         """Do something that is not Stripe's API; return the answer."""
         answer = self.http.post(path, json=body)

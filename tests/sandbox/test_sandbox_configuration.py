@@ -20,13 +20,15 @@ SETTINGS = {
 
 
 def test_the_settings_are_shown_as_they_are(gateway):
-    assert gateway.http.get("/_config").json() == SETTINGS
+    assert gateway.http.get("/_config").json().items() >= SETTINGS.items()
 
 
 def test_a_setting_changes_and_the_others_stay(gateway):
+    before = gateway.http.get("/_config").json()
+
     changed = gateway.configure(key_retention_s=5)
 
-    assert changed == {**SETTINGS, "key_retention_s": 5}
+    assert changed == {**before, "key_retention_s": 5}
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,10 @@ def test_a_setting_changes_and_the_others_stay(gateway):
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_changes(gateway, wrong):
+    before = gateway.http.get("/_config").json()
+
     answer = gateway.http.post("/_config", json={"key_retention_s": 7, **wrong})
 
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] in wrong
-    assert gateway.http.get("/_config").json() == SETTINGS
+    assert gateway.http.get("/_config").json() == before
