@@ -65,6 +65,8 @@ def key_time_s(key: str) -> int | None:
 
 
 def _look_up_authorize(api: StripeApi, request: Authorize) -> LookupAnswer:
+    if request.reference:
+        return _judged(api, request, request.reference)
     references = _searched(api, request.key)
     is_certain = True
     if not references:

@@ -1,5 +1,7 @@
 """An authorization that search does not show yet is looked for in the list, as far as it can be read."""
 
+from dataclasses import replace
+
 import pytest
 
 from payments.gateways.base import Absent, Authorize, InDoubt, Succeeded
@@ -54,6 +56,30 @@ def full_pages(*, newest_s):
 )
 def test_a_key_tells_when_it_was_made(key, expected):
     assert key_time_s(key) == expected
+
+
+def test_an_authorization_that_was_shown_before_is_read_and_not_searched_for():
+    request = replace(AUTHORIZE, reference="pi_1")
+    with ScriptedGateway([answer(intent(**OURS))]) as server:
+        result = gateway(server.url).look_up(request)
+
+    assert result == Succeeded("pi_1", 1299)
+    (asked,) = server.requests
+    assert asked.startswith(b"GET /v1/payment_intents/pi_1?expand[0]=latest_charge ")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(404, type="invalid_request_error", code="resource_missing"),
+        answer(intent()),
+        answer("", status=500),
+    ],
+    ids=["gone", "of another key", "failing"],
+)
+def test_an_authorization_that_was_shown_before_is_never_absent(reply):
+    with ScriptedGateway([reply]) as server:
+        assert isinstance(gateway(server.url).look_up(replace(AUTHORIZE, reference="pi_1")), InDoubt)
 
 
 def test_what_search_shows_needs_no_list():
