@@ -13,6 +13,8 @@ WRITERS = {
     "orders_order": "orders/store.py",
     "orders_order_line": "orders/store.py",
     "orders_reservation": "orders/store.py",
+    "payments_ledger_entry": "payments/ledger/posting.py",
+    "payments_ledger_transaction": "payments/ledger/posting.py",
     "payments_payment": "payments/store.py",
     "payments_operation": "payments/store.py",
     "resilience_saga": "resilience/saga/store.py",
