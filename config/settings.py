@@ -166,6 +166,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},  # while no worker runs, one message waits, not a day of them
     },
+    "seal the ledger": {
+        "task": "payments.ledger.seal",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

@@ -14,6 +14,7 @@ WRITERS = {
     "orders_order_line": "orders/store.py",
     "orders_reservation": "orders/store.py",
     "payments_ledger_entry": "payments/ledger/posting.py",
+    "payments_ledger_seal": "payments/ledger/sealing.py",
     "payments_ledger_transaction": "payments/ledger/posting.py",
     "payments_payment": "payments/store.py",
     "payments_operation": "payments/store.py",

@@ -1,0 +1,23 @@
+"""The Celery entrances of payments."""
+
+import logging
+
+from celery import shared_task
+
+from payments.ledger import sealing
+from resilience import clock
+
+logger = logging.getLogger(__name__)
+
+# After an outage a task catches up with this many seals (100 000 transactions, some 20 s), below the time
+# limit of a task; the next one goes on.
+_SEALS_PER_TASK_MAX = 20
+
+
+@shared_task(name="payments.ledger.seal")
+def seal_ledger() -> None:
+    """Seal what was posted since the last time."""
+    for _seal in range(_SEALS_PER_TASK_MAX):
+        if sealing.run_once(now=clock.now()) < sealing.TRANSACTIONS_PER_SEAL_MAX:
+            return
+    logger.warning("Sealing the ledger lags behind posting.")
