@@ -63,13 +63,13 @@ class Sale:
     def dispute_lost(self, dispute_id: UUID, amount_minor: int | None = None) -> Booking:
         return facts.dispute_lost(dispute_id=dispute_id, **self._subject(amount_minor))  # type: ignore[arg-type]
 
-    def as_payment(self, *, client: str = "shop", refunded_minor: int = 0) -> Payment:
+    def as_payment(self, *, client: str = "shop", position: int = 0, refunded_minor: int = 0) -> Payment:
         """Write the row of the payment, captured."""
         return Payment.objects.create(
             id=self.payment_id,
             order_id=self.order_id,
             client=client,
-            position=0,
+            position=position,
             method="pm_card_visa",
             amount_minor=self.amount_minor,
             currency=self.currency,

@@ -25,6 +25,7 @@ FEE = "fee"
 DISPUTE_OPENED = "dispute_opened"
 DISPUTE_WON = "dispute_won"
 DISPUTE_LOST = "dispute_lost"
+KINDS = (CAPTURED, REFUNDED, REFUND_FAILED, FEE, DISPUTE_OPENED, DISPUTE_WON, DISPUTE_LOST)
 
 
 def clearing(gateway: str) -> str:

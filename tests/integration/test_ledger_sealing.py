@@ -3,9 +3,12 @@
 import threading
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, connection
 
+from config.celery import app
 from config.stack.servers import Addresses
+from payments import tasks
 from payments.ledger import sealing
 from payments.ledger.balances import balances
 from payments.ledger.chain import GENESIS
@@ -32,6 +35,12 @@ def seal_all(*, limit: int = 1000) -> int:
 
     wait_until(seal_more)
     return sealed[0]
+
+
+def wait_until_final() -> None:
+    """Wait for whatever runs in the server and began before the last booking."""
+    final = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM payments_ledger_transaction"
+    wait_until(lambda: rows(final) == [(True,)])
 
 
 def book(*amounts: int) -> list[Sale]:
@@ -158,15 +167,7 @@ def test_posting_and_sealing_at_once_leaves_no_gap() -> None:
 
 def test_of_many_sealers_one_wins() -> None:
     book(*range(1, 9))
-    wait_until(
-        lambda: (
-            rows(
-                "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) "
-                "FROM payments_ledger_transaction"
-            )
-            == [(True,)]
-        )
-    )
+    wait_until_final()
 
     sealed = at_once([lambda: sealing.run_once(now=NOW)] * 6)
 
@@ -401,6 +402,29 @@ def test_balances_that_do_not_sum_to_zero_are_found(pg: Addresses) -> None:
     tamper(pg.superuser, "UPDATE payments_ledger_entry SET amount_minor = 99 WHERE amount_minor = 100")
 
     assert checks(verify()) == ["L1", "L2"]
+
+
+def test_sealing_is_a_task_that_beat_rings() -> None:
+    app.loader.import_default_modules()
+    book(1, 2)
+
+    app.tasks["payments.ledger.seal"].apply(throw=True)
+    seal_all()
+
+    assert LedgerSeal.objects.count() == 1
+    [entry] = [one for one in settings.CELERY_BEAT_SCHEDULE.values() if one["task"] == "payments.ledger.seal"]
+    assert entry["options"]["expires"] <= entry["schedule"]
+
+
+def test_a_task_catches_up_with_many_seals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "TRANSACTIONS_PER_SEAL_MAX", 2)
+    monkeypatch.setattr(tasks, "_SEALS_PER_TASK_MAX", 2)
+    book(*range(1, 6))
+    wait_until_final()
+
+    for expected in (2, 3, 3):
+        tasks.seal_ledger()
+        assert LedgerSeal.objects.count() == expected
 
 
 def test_verifying_reads_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
