@@ -58,14 +58,16 @@ def _write(bookings: Sequence[Booking], *, now: datetime) -> list[str]:
 
 _POST = """
 WITH booking AS MATERIALIZED (
-    SELECT b.*, original.id AS reverses_id
+    -- A subquery and not a join, so that captures, which reverse nothing, never look for it.
+    SELECT b.*, CASE WHEN b.reverses IS NOT NULL THEN (
+        SELECT id FROM payments_ledger_transaction original WHERE original.source = b.reverses
+    ) END AS reverses_id
     FROM ROWS FROM (
         json_to_recordset(%s)
         AS (source text, kind text, gateway text, order_id uuid, payment_id uuid, occurred_at timestamptz,
             reverses text, entries json)
     ) WITH ORDINALITY
       AS b (source, kind, gateway, order_id, payment_id, occurred_at, reverses, entries, place)
-    LEFT JOIN payments_ledger_transaction original ON original.source = b.reverses
 ),
 posted AS (
     INSERT INTO payments_ledger_transaction

@@ -5,27 +5,26 @@ from django.db import migrations, models
 
 import resilience.events.fields
 
-# Each statement that writes entries must leave the transactions that it touches balanced: one check per
-# statement, whatever its size. Nothing can be added to a transaction of an earlier database
-# transaction, nor to none: this stands for the foreign key, which the role may not check (see _REVOKE).
+# The entries of each statement balance, by transaction and currency: what was in balance stays so. One check
+# per statement, over what it adds only, whatever the size of either. Nothing can be added to a transaction
+# of an earlier database transaction, nor to none: this stands for the foreign key, which the role may not
+# check (see _REVOKE). A subquery and not a join, so that no plan made for an empty table reads a full one.
 _BALANCE = """
 CREATE FUNCTION payments_ledger_check_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     culprit bigint;
 BEGIN
-    SELECT e.transaction_id INTO culprit
-    FROM added e LEFT JOIN payments_ledger_transaction t ON t.id = e.transaction_id
-    WHERE t.xid IS DISTINCT FROM pg_current_xact_id()
+    SELECT a.transaction_id INTO culprit
+    FROM (SELECT DISTINCT transaction_id FROM added) a
+    WHERE (SELECT t.xid FROM payments_ledger_transaction t WHERE t.id = a.transaction_id)
+          IS DISTINCT FROM pg_current_xact_id()
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger transaction % is not of this database transaction', culprit
             USING ERRCODE = 'restrict_violation';
     END IF;
-    SELECT e.transaction_id INTO culprit
-    FROM payments_ledger_entry e
-    WHERE e.transaction_id IN (SELECT transaction_id FROM added)
-    GROUP BY e.transaction_id, e.currency
-    HAVING sum(e.amount_minor) <> 0
+    SELECT transaction_id INTO culprit
+    FROM added GROUP BY transaction_id, currency HAVING sum(amount_minor) <> 0
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger transaction % does not balance', culprit USING ERRCODE = 'check_violation';
@@ -48,12 +47,12 @@ DROP FUNCTION payments_ledger_check_entries();
 _COMPLETE = """
 CREATE FUNCTION payments_ledger_check_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM payments_ledger_entry WHERE transaction_id = NEW.id) THEN
-        RAISE EXCEPTION 'ledger transaction % has no entries', NEW.id USING ERRCODE = 'check_violation';
-    END IF;
     IF NEW.xid <> pg_current_xact_id() THEN
         RAISE EXCEPTION 'ledger transaction % is of another database transaction', NEW.id
             USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NOT EXISTS (SELECT FROM payments_ledger_entry WHERE transaction_id = NEW.id) THEN
+        RAISE EXCEPTION 'ledger transaction % has no entries', NEW.id USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.reverses_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM payments_ledger_transaction WHERE id = NEW.reverses_id)

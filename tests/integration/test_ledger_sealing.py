@@ -19,7 +19,7 @@ from payments.ledger.verify import verify
 from payments.models import LedgerSeal, LedgerTransaction
 from resilience.ids import new_id
 from tests.events_kit import elsewhere, wait_until
-from tests.ledger_kit import CLEARING, NOW, Sale, post_committed, rows, tamper
+from tests.ledger_kit import CLEARING, NOW, Sale, as_superuser, post_committed, rows, tamper
 from tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -402,6 +402,35 @@ def test_balances_that_do_not_sum_to_zero_are_found(pg: Addresses) -> None:
     tamper(pg.superuser, "UPDATE payments_ledger_entry SET amount_minor = 99 WHERE amount_minor = 100")
 
     assert checks(verify()) == ["L1", "L2"]
+
+
+def recipe() -> str:
+    """Return what docs/ledger.md tells to do after a restore into another cluster."""
+    guide = (settings.BASE_DIR / "docs" / "ledger.md").read_text()
+    return guide.partition("```sql\n")[2].partition("```")[0]
+
+
+def test_a_chain_can_be_numbered_anew_after_a_restore(pg: Addresses) -> None:
+    with elsewhere() as old:
+        old.begin()
+        quick, late, last = Sale(6), Sale(5), Sale(1)
+        for sale in (quick, late, last):
+            sale.as_payment()
+        post_committed(quick.captured())
+        old.do(lambda: post([late.captured()], now=NOW))
+        old.commit()
+    post_committed(last.captured())
+    seal_all(limit=2)
+    before = [row.source for row in transactions()]
+
+    with as_superuser(pg.superuser) as superuser:
+        superuser.execute(recipe())
+
+    [new] = book(7)
+    assert seal_all() == 1
+    assert [row.xid for row in transactions()][:3] == [1, 2, 2]
+    assert [row.source for row in transactions()] == [*before, f"capture:{new.payment_id}"]
+    assert verify() == []
 
 
 def test_sealing_is_a_task_that_beat_rings() -> None:
