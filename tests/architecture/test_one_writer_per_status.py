@@ -26,7 +26,7 @@ WRITERS = {
 }
 # An attribute called `status` that is no row's: a claimed saga in memory, which the store's checkpoint
 # compares and writes; and charges in the book of the fake gateway.
-IN_MEMORY = ("resilience/saga/walk.py", "payments/testing.py")
+IN_MEMORY = ("resilience/saga/walk.py", "payments/testing/bank.py")
 # What a person does to a parked saga, whose row is locked and whose fence moves on.
 BY_HAND = ("resilience/saga/operate.py",)
 # The sandbox has a book of its own.

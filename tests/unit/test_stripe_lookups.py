@@ -3,7 +3,12 @@
 import pytest
 
 from payments.gateways.base import Absent, Authorize, InDoubt, Succeeded
-from payments.gateways.stripe_lookups import LISTED_PAGES_MAX, SEARCH_LAG_S_MAX, key_time_s
+from payments.gateways.stripe_lookups import (
+    CLOCKS_APART_S_MAX,
+    LISTED_PAGES_MAX,
+    SEARCH_LAG_S_MAX,
+    key_time_s,
+)
 from tests.unit.scripted_gateway import ScriptedGateway, answer
 from tests.unit.stripe_objects import ORDER, PAYMENT, error, gateway, intent, page
 
@@ -65,7 +70,7 @@ def test_what_search_does_not_show_yet_is_found_in_the_list_and_read_afresh():
 
     assert result == Succeeded("pi_1", 1299)
     assert asked[1:] == [
-        f"/v1/payment_intents?created[gte]={ASKED_S - 60}&limit=100",
+        f"/v1/payment_intents?created[gte]={ASKED_S - CLOCKS_APART_S_MAX}&limit=100",
         "/v1/payment_intents/pi_1?expand[0]=latest_charge",
     ]
 
@@ -79,7 +84,7 @@ def test_it_may_be_on_a_later_page():
     )
 
     assert result == Succeeded("pi_1", 1299)
-    assert asked[2] == f"/v1/payment_intents?created[gte]={ASKED_S - 60}&limit=100&starting_after=pi_other_2"
+    assert asked[2] == f"{asked[1]}&starting_after=pi_other_2"
 
 
 def test_what_neither_shows_is_absent():
@@ -100,6 +105,30 @@ def test_when_search_has_had_its_time_it_is_believed():
     result, _asked = look_up(NOTHING_FOUND, *full_pages(newest_s=ASKED_S + SEARCH_LAG_S_MAX + 1))
 
     assert result == Absent()
+
+
+def hundred(*, newest_s, oldest_s):
+    others = [other(number) for number in range(98)]
+    ends = other(98) | {"created": newest_s}, other(99) | {"created": oldest_s}
+    return listed(ends[0], *others, ends[1], has_more=True)
+
+
+def test_a_list_that_would_be_too_long_is_not_read_to_the_end():
+    now_s = ASKED_S + SEARCH_LAG_S_MAX
+
+    result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 10))
+
+    assert isinstance(result, InDoubt)
+    assert len(asked) == 2
+
+
+def test_a_list_of_many_that_is_short_enough_is_read_to_the_end():
+    now_s = ASKED_S + SEARCH_LAG_S_MAX
+
+    result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 20), listed(other(1)))
+
+    assert result == Absent()
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(
