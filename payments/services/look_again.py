@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from resilience.saga.models import Saga
 from resilience.saga.start import signal
-from resilience.saga.states import ACTIVE
 
 
 @dataclass(frozen=True)
@@ -26,23 +24,14 @@ Observe = Callable[[Sequence[Observed]], None]
 
 
 def look_again(*, observed: Sequence[Observed], observe: Observe) -> None:
-    """Wake the sagas of the orders; hand to `observe` what no active saga will see and we do not know.
+    """Wake the sagas of the orders; hand to `observe` what no saga will see and we do not know.
 
     The gateway is asked by whoever wakes up, never here: a notice is a reason to look, not a fact.
     """
     if not observed:
         return
-    orders = sorted({one.order_id for one in observed})
-    signal(business_keys=orders)
-    # After the signal: a saga that ends in between leaves its payments to be observed.
-    busy = _orders_with_active_saga(orders)
-    unseen = [one for one in observed if one.order_id not in busy and not one.is_reflected]
+    # Their rows stay locked until this commits: none ends without having looked once more.
+    looked_after = signal(business_keys=sorted({one.order_id for one in observed}))
+    unseen = [one for one in observed if one.order_id not in looked_after and not one.is_reflected]
     if unseen:
         observe(unseen)
-
-
-def _orders_with_active_saga(orders: Sequence[UUID]) -> set[UUID]:
-    active = Saga.objects.using("default").filter(
-        business_key__in=orders, status__in=[status.value for status in ACTIVE]
-    )
-    return set(active.values_list("business_key", flat=True))

@@ -28,7 +28,7 @@ from resilience import clock
 from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.models import Saga
-from resilience.saga.states import SagaStatus
+from resilience.saga.states import TERMINAL, SagaStatus
 from tests.events_kit import run_until_idle
 from tests.notices_kit import event
 from tests.together import at_once
@@ -88,7 +88,7 @@ def make_saga(
         version=1,
         business_key=order_id,
         status=status,
-        due_at=clock.now() + timedelta(hours=1),
+        due_at=None if status in TERMINAL else clock.now() + timedelta(hours=1),
         deadline_at=clock.now() + timedelta(days=1),
         created_at=clock.now(),
     )
@@ -174,7 +174,7 @@ def test_a_notice_wakes_the_sagas_of_its_order_and_leaves_the_looking_to_them():
         saga.refresh_from_db()
     assert waiting.due_at <= clock.now()
     assert elsewhere.due_at > clock.now()
-    assert ended.due_at > clock.now()
+    assert ended.due_at is None
     assert observer.seen == []
 
 
@@ -190,7 +190,7 @@ def test_a_saga_that_is_due_already_is_not_put_off():
     assert saga.due_at == due_at
 
 
-@pytest.mark.parametrize("status", [None, SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.PARKED])
+@pytest.mark.parametrize("status", [None, SagaStatus.COMPLETED, SagaStatus.COMPENSATED])
 def test_a_payment_that_no_saga_looks_after_is_observed(status: SagaStatus | None):
     payment, observer = make_payment(status=PaymentStatus.VOIDED), Observer()
     if status is not None:
@@ -209,6 +209,18 @@ def test_a_payment_that_no_saga_looks_after_is_observed(status: SagaStatus | Non
             is_reflected=False,
         )
     ]
+
+
+@pytest.mark.parametrize(("is_due", "is_observed"), [(True, False), (False, True)])
+def test_a_parked_saga_looks_after_its_payment_only_while_it_still_asks(is_due: bool, is_observed: bool):
+    payment, observer = make_payment(status=PaymentStatus.VOIDED), Observer()
+    saga = make_saga(payment.order_id, SagaStatus.PARKED)
+    if not is_due:
+        Saga.objects.filter(pk=saga.pk).update(due_at=None)
+
+    handle(take(), observe=observer)
+
+    assert bool(observer.seen) is is_observed
 
 
 def test_what_is_known_already_is_not_observed():
@@ -265,7 +277,7 @@ def test_a_notice_that_waits_is_applied_when_its_payment_becomes_known(event_cla
     told = (
         PaymentAuthorized(*ids, 1299, "EUR", GATEWAY, "pi_1")
         if event_class is PaymentAuthorized
-        else PaymentActionRequired(*ids, "https://example.org")
+        else PaymentActionRequired(*ids, "https://example.org", GATEWAY, "pi_1")
     )
     with transaction.atomic():
         append([Fact(payment.pk, told)], occurred_at=clock.now())
