@@ -134,6 +134,6 @@ def double_captures(stack: LivingStack) -> list[str]:
         )
         for charge in answer.raise_for_status().json()["data"]:
             if charge["amount_captured"]:
-                payment = charge["metadata"].get("payment_id", charge["id"])
+                payment = json.loads(charge["metadata"]).get("payment_id", charge["id"])
                 captures[payment] = captures.get(payment, 0) + 1
     return [payment for payment, count in captures.items() if count > 1]
