@@ -66,7 +66,7 @@ def authorized(gateway):
 
 @pytest.fixture
 def captured(gateway, authorized):
-    gateway.send(Capture(new_key(), authorized, 1299))
+    gateway.send(Capture(new_key(), authorized, 1299, "EUR"))
     return authorized
 
 
@@ -77,9 +77,10 @@ def test_a_payment_is_authorized_captured_and_given_back_in_parts(gateway):
     answer = gateway.send(authorize())
     reference = answer.reference
 
-    assert answer == Succeeded(reference, 1299)
-    assert gateway.send(Capture(new_key(), reference, 1299)) == Succeeded(reference, 1299)
-    first, second = Refund(new_key(), reference, 1000), Refund(new_key(), reference, 299)
+    # A gateway may say when an authorization lapses.
+    assert replace(answer, capture_before=None) == Succeeded(reference, 1299)
+    assert gateway.send(Capture(new_key(), reference, 1299, "EUR")) == Succeeded(reference, 1299)
+    first, second = Refund(new_key(), reference, 1000, "EUR"), Refund(new_key(), reference, 299, "EUR")
     refunds = [gateway.send(first), gateway.send(second)]
     assert [refund.amount_minor for refund in refunds] == [1000, 299]
     assert len({reference, *(refund.reference for refund in refunds)}) == 3
@@ -87,14 +88,14 @@ def test_a_payment_is_authorized_captured_and_given_back_in_parts(gateway):
 
 
 def test_less_than_was_authorized_can_be_captured(gateway, authorized):
-    capture = Capture(new_key(), authorized, 1000)
+    capture = Capture(new_key(), authorized, 1000, "EUR")
 
     assert gateway.send(capture) == Succeeded(authorized, 1000)
     assert gateway.look_up(capture) == Succeeded(authorized, 1000)
 
 
 def test_more_than_was_authorized_is_declined(gateway, authorized):
-    capture = Capture(new_key(), authorized, 1300)
+    capture = Capture(new_key(), authorized, 1300, "EUR")
 
     assert isinstance(gateway.send(capture), Declined)
     assert gateway.look_up(capture) == Absent()
@@ -119,12 +120,12 @@ def test_a_payer_who_has_to_act_is_sent_somewhere(gateway):
     assert isinstance(answer, ActionRequired)
     assert answer.url.startswith("http")
     assert gateway.look_up(request) == answer
-    assert isinstance(gateway.send(Capture(new_key(), answer.reference, 1299)), Declined)
+    assert isinstance(gateway.send(Capture(new_key(), answer.reference, 1299, "EUR")), Declined)
 
 
 def test_an_attempt_that_waits_for_its_payer_can_be_voided(gateway):
     reference = gateway.send(authorize(METHOD_WITH_ACTION)).reference
-    void = Void(new_key(), reference)
+    void = Void(new_key(), reference, "EUR")
 
     assert gateway.look_up(void) == Absent()
     assert gateway.send(void) == Succeeded(reference, 1299)
@@ -133,7 +134,7 @@ def test_an_attempt_that_waits_for_its_payer_can_be_voided(gateway):
 def test_the_same_key_has_its_effect_once(gateway):
     request = authorize()
     reference = gateway.send(request).reference
-    steps = [request, Capture(new_key(), reference, 1299), Refund(new_key(), reference, 1000)]
+    steps = [request, Capture(new_key(), reference, 1299, "EUR"), Refund(new_key(), reference, 1000, "EUR")]
 
     for step in steps:
         assert gateway.send(step) == gateway.send(step) == gateway.look_up(step)
@@ -153,33 +154,33 @@ def test_what_was_never_sent_is_absent(gateway, captured):
     untouched = gateway.send(authorize()).reference
 
     assert gateway.look_up(authorize()) == Absent()
-    assert gateway.look_up(Capture(new_key(), untouched, 1299)) == Absent()
-    assert gateway.look_up(Void(new_key(), untouched)) == Absent()
-    assert gateway.look_up(Refund(new_key(), captured, 1)) == Absent()
-    assert gateway.look_up(Capture(new_key(), "pi_nobody", 1)) == Absent()
+    assert gateway.look_up(Capture(new_key(), untouched, 1299, "EUR")) == Absent()
+    assert gateway.look_up(Void(new_key(), untouched, "EUR")) == Absent()
+    assert gateway.look_up(Refund(new_key(), captured, 1, "EUR")) == Absent()
+    assert gateway.look_up(Capture(new_key(), "pi_nobody", 1, "EUR")) == Absent()
 
 
 def test_a_void_lets_go_once_and_the_capture_comes_too_late(gateway, authorized):
-    void = Void(new_key(), authorized)
+    void = Void(new_key(), authorized, "EUR")
 
     assert gateway.send(void) == gateway.look_up(void) == Succeeded(authorized, 1299)
-    assert gateway.send(Void(new_key(), authorized)) == Succeeded(authorized, 1299)
-    late = gateway.send(Capture(new_key(), authorized, 1299))
+    assert gateway.send(Void(new_key(), authorized, "EUR")) == Succeeded(authorized, 1299)
+    late = gateway.send(Capture(new_key(), authorized, 1299, "EUR"))
     assert (type(late), late.code) == (Declined, "authorization_gone")
 
 
 def test_a_capture_under_another_key_finds_the_first_one(gateway, captured):
-    assert gateway.send(Capture(new_key(), captured, 1299)) == Succeeded(captured, 1299)
+    assert gateway.send(Capture(new_key(), captured, 1299, "EUR")) == Succeeded(captured, 1299)
 
 
 def test_a_void_after_the_capture_is_declined(gateway, captured):
-    void = Void(new_key(), captured)
+    void = Void(new_key(), captured, "EUR")
 
     assert [gateway.send(void).code, gateway.look_up(void).code] == ["already_captured"] * 2
 
 
 def test_no_more_is_given_back_than_was_taken(gateway, captured):
-    refunds = [Refund(new_key(), captured, amount) for amount in (1300, 1299, 1)]
+    refunds = [Refund(new_key(), captured, amount, "EUR") for amount in (1300, 1299, 1)]
 
     answers = [gateway.send(refund) for refund in refunds]
 
@@ -190,11 +191,16 @@ def test_no_more_is_given_back_than_was_taken(gateway, captured):
 
 
 def test_nothing_is_given_back_of_what_was_not_taken(gateway, authorized):
-    assert gateway.send(Refund(new_key(), authorized, 1)).code == "charge_not_refundable"
+    assert gateway.send(Refund(new_key(), authorized, 1, "EUR")).code == "charge_not_refundable"
 
 
 @pytest.mark.parametrize(
-    "request_", [Capture("k-1", "pi_nobody", 1), Void("k-2", "pi_nobody"), Refund("k-3", "pi_nobody", 1)]
+    "request_",
+    [
+        Capture("k-1", "pi_nobody", 1, "EUR"),
+        Void("k-2", "pi_nobody", "EUR"),
+        Refund("k-3", "pi_nobody", 1, "EUR"),
+    ],
 )
 def test_a_step_on_an_unknown_payment_is_declined(gateway, request_):
     assert gateway.send(replace(request_, key=new_key())).code == "resource_missing"
@@ -230,13 +236,13 @@ def step(stripe):
             return authorize()
         reference = stripe.send(authorize()).reference
         if operation == "refund":
-            stripe.send(Capture(new_key(), reference, 1299))
+            stripe.send(Capture(new_key(), reference, 1299, "EUR"))
         makers = {
             "capture": partial(Capture, amount_minor=1299),
             "cancel": Void,
             "refund": partial(Refund, amount_minor=500),
         }
-        return makers[operation](key=new_key(), reference=reference)
+        return makers[operation](key=new_key(), reference=reference, currency="EUR")
 
     return prepare
 
@@ -329,13 +335,15 @@ def test_a_payer_who_acted_is_seen_by_a_look_up(stripe):
 
     httpx.post(action.url, data={"outcome": "succeed"}, follow_redirects=False)
 
-    assert stripe.look_up(request) == Succeeded(action.reference, 1299)
+    found = stripe.look_up(request)
+    assert found == Succeeded(action.reference, 1299, capture_before=found.capture_before)
+    assert found.capture_before is not None
 
 
 def test_a_refund_is_found_among_more_than_a_page(stripe):
     reference = stripe.send(authorize()).reference
-    stripe.send(Capture(new_key(), reference, 1299))
-    refunds = [Refund(new_key(), reference, 1) for _number in range(102)]
+    stripe.send(Capture(new_key(), reference, 1299, "EUR"))
+    refunds = [Refund(new_key(), reference, 1, "EUR") for _number in range(102)]
     answers = [stripe.send(refund) for refund in refunds]
 
     assert stripe.look_up(refunds[0]) == answers[0]
