@@ -12,8 +12,8 @@ from payments.store.changes import (
 )
 from payments.store.locking import (
     lock_payments,
+    lock_pending_refunds,
     lock_tenders,
-    pending_refunds,
     pending_refunds_of,
     refusals_of,
 )
@@ -39,9 +39,9 @@ __all__ = [
     "book_refund",
     "intend",
     "lock_payments",
+    "lock_pending_refunds",
     "lock_tenders",
     "open_payments",
-    "pending_refunds",
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",

@@ -75,8 +75,9 @@ WITH operations AS (
       decline_code = c.decline_code, capture_before = c.capture_before,
       in_doubt_since = CASE
         WHEN c.is_in_doubt THEN COALESCE(p.in_doubt_since, %s)
-        -- Refunds run side by side: one that is settled does not end the doubt about another.
-        WHEN c.refunded_delta <> 0 OR c.reserved_delta <> 0 THEN (
+        -- Taken already, so this is about a refund, and they run side by side: what is known of one does
+        -- not end the doubt about another.
+        WHEN p.captured_minor > 0 THEN (
           SELECT min(o.in_doubt_since) FROM payments_operation o
           WHERE o.payment_id = p.id AND o.phase = 'in_doubt' AND o.id NOT IN (SELECT id FROM operations))
       END,
