@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from orders.services.adjust_stock import adjust_stock
 from orders.services.place_order import LineDraft, OrderDraft, PaymentDraft, place_order
 from orders.services.put_product import put_product
 from orders.subscriptions import REFUNDS
-from payments.models import Payment
+from payments.models import Payment, Refund
 from payments.services.request_refund import request_refund
 from resilience.clock import now
 from resilience.events.models import LoggedEvent
@@ -73,6 +73,12 @@ def order_status(order_id: UUID) -> str:
     """Return the status of an order, once it has heard of everything that was refunded."""
     run_until_idle(REFUNDS)
     return Order.objects.get(pk=order_id).status
+
+
+def keys_of(order_ids: Iterable[UUID]) -> list[UUID]:
+    """Return the business keys of the sagas of these orders and of their refunds."""
+    refunds = Refund.objects.filter(payment__order_id__in=order_ids, source="request")
+    return [*order_ids, *refunds.values_list("id", flat=True)]
 
 
 def saga_ids(order_ids: Sequence[UUID]) -> list[UUID]:
