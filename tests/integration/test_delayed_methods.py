@@ -250,6 +250,24 @@ def test_a_card_that_would_lapse_before_the_slip_is_paid_ends_the_order(sandbox:
     assert stock_left() == (1, 0)
 
 
+def test_a_card_that_was_captured_by_hand_lapses_no_more(sandbox: SandboxClient) -> None:
+    order_id = order(CARD, SLIP)
+    carry_once([order_id])
+    card, slip = payments(order_id)
+    httpx.post(f"{sandbox.url}/_console/capture", json={"payment_intent": card.reference}).raise_for_status()
+    # As it is booked when it is seen at the gateway.
+    Payment.objects.filter(pk=card.pk).update(
+        status="captured", captured_minor=card.amount_minor, capture_before=now() - timedelta(days=1)
+    )
+
+    carry_once([order_id])
+    pay(sandbox, slip, "succeed")
+    look_again(order_id)
+
+    assert books(order_id, sandbox.orders()) == Books("confirmed", 2, 1000, 0, 0, ("committed",), PAID)
+    assert statuses(order_id) == ["captured", "captured"]
+
+
 def test_a_slip_that_was_paid_beside_a_card_that_is_declined_is_given_back(sandbox: SandboxClient) -> None:
     # The card's payer takes so long over 3-D Secure that the slip is paid meanwhile.
     order_id = order("pm_card_threeDSecure2Required", SLIP)
