@@ -22,6 +22,7 @@ CLIENT = "demo"
 PERMISSIONS = (
     "catalogue.write",
     "events.read",
+    "ledger.read",
     "orders.import",
     "orders.read",
     "orders.write",

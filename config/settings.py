@@ -166,6 +166,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},  # while no worker runs, one message waits, not a day of them
     },
+    "seal the ledger": {
+        "task": "payments.ledger.seal",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "try notices again that wait": {
+        "task": "payments.notices.sweep",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
@@ -201,7 +211,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Payments --------------------------------------------------------------------------------
-# One object per gateway account: {"name", "url", "secret_key"}; Stripe itself when "url" is absent.
+# One object per gateway account: {"name", "url", "secret_key", "return_url", "webhook_secrets"}; Stripe
+# itself when "url" is absent. docs/gateways.md
 GATEWAYS = json.loads(env.str("HOLDFAST_GATEWAYS", "[]"))
 
 # --- Sagas -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What the payments context refuses."""
 
-from resilience.errors import Refusal
+from resilience.errors import Operational, Refusal
 
 
 class PaymentNotFoundError(Refusal):
@@ -25,3 +25,24 @@ class PaymentDisputedError(Refusal):
     """The payer's bank has taken the money back: a refund would return it twice."""
 
     code = "payment_disputed"
+
+
+class GatewayNotFoundError(Refusal):
+    """A notice came to an address that is no account's."""
+
+    code = "gateway_not_found"
+
+
+class WebhookSignatureInvalidError(Refusal):
+    """A notice is not signed as the account's gateway signs; it was not read."""
+
+    code = "webhook_signature_invalid"
+
+
+class WebhookSecretMissingError(Operational):
+    """A notice cannot be checked, because its account has no secret.
+
+    Operational: it is ours to mend, and the gateway tells again meanwhile.
+    """
+
+    code = "webhook_secret_missing"

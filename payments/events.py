@@ -85,20 +85,26 @@ class PaymentRefunded:
     order_id: UUID
     amount_minor: int
     currency: str
+    gateway: str
     refund_id: UUID
 
 
 @event_type("payment.refund_failed", version=1, aggregate="payment")
 @dataclass(frozen=True)
 class PaymentRefundFailed:
-    """A refund did not come about, or the payer's bank sent it back: the money is still here."""
+    """A refund did not come about: the money is still here.
+
+    `came_back`: it had been made and told, and the payer's bank sent it back.
+    """
 
     payment_id: UUID
     order_id: UUID
     amount_minor: int
     currency: str
+    gateway: str
     refund_id: UUID
     code: str
+    came_back: bool
 
 
 @event_type("payment.disputed", version=1, aggregate="payment")
@@ -110,6 +116,7 @@ class PaymentDisputed:
     order_id: UUID
     amount_minor: int
     currency: str
+    gateway: str
     dispute_id: UUID
     reason: str
 
@@ -123,5 +130,17 @@ class PaymentDisputeClosed:
     order_id: UUID
     amount_minor: int
     currency: str
+    gateway: str
     dispute_id: UUID
     outcome: str
+
+
+@event_type("gateway.notified", version=1, aggregate="gateway_notice")
+@dataclass(frozen=True)
+class GatewayNotified:
+    """A gateway told us something of its own accord. `reference` is its id of the charge, "" for none."""
+
+    notice_id: UUID
+    gateway: str
+    type: str
+    reference: str

@@ -157,6 +157,14 @@ class NoticeStatus(StrEnum):
     IGNORED = "ignored"
 
 
+NOTICE_EDGES: dict[NoticeStatus, frozenset[NoticeStatus]] = {
+    NoticeStatus.RECEIVED: frozenset({NoticeStatus.WAITING, NoticeStatus.APPLIED, NoticeStatus.IGNORED}),
+    NoticeStatus.WAITING: frozenset({NoticeStatus.APPLIED, NoticeStatus.IGNORED}),
+    NoticeStatus.APPLIED: frozenset(),
+    NoticeStatus.IGNORED: frozenset(),
+}
+
+
 class RunStatus(StrEnum):
     """How a reconciliation stands."""
 

@@ -57,6 +57,7 @@ class Harness:
                 port=pick_port(random=random),
                 secret_key=f"sk_test_{secrets.token_hex(12)}",
                 book=self.directory / "sandbox-1.sqlite3",
+                webhook_secret=f"whsec_{secrets.token_hex(24)}",
             )
             self.supervisor.start(sandbox.part_of(self.sandbox, folder=FOLDER))
 

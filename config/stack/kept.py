@@ -22,6 +22,7 @@ class Kept:
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     server_secrets: ServerSecrets = field(default_factory=ServerSecrets)
     sandbox_keys: dict[str, str] = field(default_factory=dict)
+    webhook_secrets: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
     def server_ports(self, *, random: Random) -> ServerPorts:
@@ -39,6 +40,9 @@ class Kept:
 
     def sandbox_key(self, name: str) -> str:
         return self.sandbox_keys.setdefault(name, f"sk_test_{secrets.token_hex(16)}")
+
+    def webhook_secret(self, name: str) -> str:
+        return self.webhook_secrets.setdefault(name, f"whsec_{secrets.token_hex(24)}")
 
     def _port(self, name: str, *, random: Random, otherwise: int | None = None) -> int:
         preferred = self.ports.get(name, otherwise)

@@ -87,7 +87,7 @@ class _Run:
         known = kept.read_kept(self.folder)
         server_ports = known.server_ports(random=self.random)
         web_port = self.options.web_port or known.web_port(random=self.random)
-        sandboxes = self._sandboxes(known)
+        sandboxes = self._sandboxes(known, web_port=web_port)
         # Before the first server, whose data directory is of no use without its passwords.
         kept.write_kept(self.folder, known)
 
@@ -129,13 +129,15 @@ class _Run:
             self.terminal.status(lambda: self._status_line(status))
             time.sleep(_TICK_S)
 
-    def _sandboxes(self, known: Kept) -> tuple[Sandbox, ...]:
+    def _sandboxes(self, known: Kept, *, web_port: int) -> tuple[Sandbox, ...]:
         return tuple(
             Sandbox(
                 name=name,
                 port=known.sandbox_port(name, random=self.random),
                 secret_key=known.sandbox_key(name),
                 book=self.folder / state.HOLDFAST_DIRECTORY / f"{name}.sqlite3",
+                webhook_secret=known.webhook_secret(name),
+                webhook_url=f"http://{LOOPBACK}:{web_port}/webhooks/{name}",
             )
             for name in (f"sandbox-{number}" for number in range(1, self.options.sandboxes + 1))
         )

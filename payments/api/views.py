@@ -58,15 +58,24 @@ class PaymentView(APIView):
     @extend_schema(operation_id="getPayment", responses={200: PaymentShape})
     def get(self, request: Request, payment_id: UUID) -> Response:
         """Show a payment as it stands."""
-        client = principal_of(request).client
-        payment = payment_of(client, payment_id)
-        if payment is None:
-            # Only the primary may say that there is none, since a replica lags.
-            with primary_only():
-                payment = payment_of(client, payment_id)
-        if payment is None:
-            raise PaymentNotFoundError(f"There is no payment {payment_id}.")
-        return Response(_represent(payment))
+        return Response(_represent(existing_payment(principal_of(request).client, payment_id)))
+
+
+def existing_payment(client: str, payment_id: UUID) -> Payment:
+    """Return a client's payment. Raises PaymentNotFoundError; another client's is none either."""
+    payment = payment_of(client, payment_id)
+    if payment is None:
+        # Only the primary may say that there is none, since a replica lags.
+        with primary_only():
+            payment = payment_of(client, payment_id)
+    if payment is None:
+        raise PaymentNotFoundError(f"There is no payment {payment_id}.")
+    return payment
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """Return a time as the API writes it: RFC 3339 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _represent(payment: Payment) -> dict[str, Any]:
@@ -83,13 +92,9 @@ def _represent(payment: Payment) -> dict[str, Any]:
         "refunded": money(payment.refunded_minor),
         "decline_code": payment.decline_code or None,
         "action_url": payment.action_url or None,
-        "in_doubt_since": _timestamp(payment.in_doubt_since),
-        "next_check_at": _timestamp(next_check_of(payment)),
+        "in_doubt_since": timestamp(payment.in_doubt_since),
+        "next_check_at": timestamp(next_check_of(payment)),
         "message": IN_DOUBT_MESSAGE if payment.in_doubt_since else None,
-        "created_at": _timestamp(payment.created_at),
-        "settled_at": _timestamp(payment.settled_at),
+        "created_at": timestamp(payment.created_at),
+        "settled_at": timestamp(payment.settled_at),
     }
-
-
-def _timestamp(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -26,7 +26,7 @@ def gateway(name: str) -> Gateway:
     except KeyError:
         # Building opens nothing, so that threads may race without a lock (which a fork could copy
         # while it is held): one adapter too many is built, and the first one stays.
-        return _gateways.setdefault(name, _built(name))
+        return _gateways.setdefault(name, _adapter(_account(name)))
 
 
 def gateway_names() -> list[str]:
@@ -40,6 +40,18 @@ def accounts() -> list[Account]:
     return [read_account(setting) for setting in settings.GATEWAYS]
 
 
+def webhook_secrets(name: str) -> tuple[str, ...]:
+    """Return the secrets that notices of account `name` may be signed with; none when there is none.
+
+    Anything but a list of texts counts as none: the letters of one text would be secrets of one letter.
+    Raises UnknownGatewayError.
+    """
+    secrets = _account(name).get("webhook_secrets")
+    if not isinstance(secrets, list):
+        return ()
+    return tuple(secret for secret in secrets if isinstance(secret, str) and secret)
+
+
 def install(adapter: Gateway) -> None:
     """Let `adapter` answer under its name, configured or not; for tests, until `reset`."""
     _gateways[adapter.name] = adapter
@@ -51,10 +63,10 @@ def reset() -> None:
     accounts.cache_clear()
 
 
-def _built(name: str) -> Gateway:
+def _account(name: str) -> Mapping[str, Any]:
     for account in settings.GATEWAYS:
         if account["name"] == name:
-            return _adapter(account)
+            return dict(account)
     raise UnknownGatewayError("this gateway account is not in HOLDFAST_GATEWAYS; add it", name=name)
 
 

@@ -21,7 +21,7 @@ from payments.gateways.base import (
     Void,
 )
 from payments.gateways.stripe_answers import is_asked_by, judge
-from payments.gateways.stripe_api import StripeApi
+from payments.gateways.stripe_api import PAGE_SIZE, StripeApi
 from payments.gateways.stripe_evidence import evidence_of
 from payments.gateways.stripe_fields import Object, TooManyPagesError, id_of, required_int
 from payments.gateways.stripe_requests import CHARGE_INCLUDED, intent_path
@@ -33,8 +33,9 @@ REFUND_PAGES_MAX = 10
 # Five hundred intents: all of the last minutes in a shop that takes a few orders a second. Each page is
 # 200 kB and some milliseconds of CPU, and all of them have to fit into the lease of a saga (15 s).
 LISTED_PAGES_MAX = 5
-# How far the gateway's clock may be behind ours. Longer makes each list longer.
-CLOCKS_APART_S_MAX = 60
+# How far the gateway's clock may be behind ours. Both are kept by NTP to well under a second; six times
+# this would be more of the list, in a busy shop, than all that came after the request.
+CLOCKS_APART_S_MAX = 10
 # "Searchable in less than a minute", says Stripe. Before that, only the list can tell that nothing is there.
 SEARCH_LAG_S_MAX = 60
 
@@ -64,6 +65,8 @@ def key_time_s(key: str) -> int | None:
 
 
 def _look_up_authorize(api: StripeApi, request: Authorize) -> LookupAnswer:
+    if request.reference:
+        return _judged(api, request, request.reference)
     references = _searched(api, request.key)
     is_certain = True
     if not references:
@@ -114,18 +117,29 @@ def _listed(api: StripeApi, key: str) -> _Listed:
     if asked_s is None:
         return _Listed([])
     # No end: a request may be sent again under its key for a day.
-    params = {"created": {"gte": asked_s - CLOCKS_APART_S_MAX}}
-    newest_s = asked_s
+    since_s = asked_s - CLOCKS_APART_S_MAX
+    newest_s = None
     try:
+        params = {"created": {"gte": since_s}}
         for page in api.pages("/v1/payment_intents", params, pages_max=LISTED_PAGES_MAX):
             if references := [id_of(intent) for intent in page if is_asked_by(key, intent)]:
                 return _Listed(references)
-            newest_s = max([newest_s, *(required_int(intent, "created") for intent in page[:1])])
+            if newest_s is None and page:
+                newest_s = required_int(page[0], "created")
+                _refuse_long_list(page, since_s)
     except TooManyPagesError:
         # The newest one tells the time. A shop that is too busy for the list must rely on search, once
         # search has had its time; else an order that never reached the gateway would wait for ever.
-        return _Listed([], is_certain=newest_s - asked_s > SEARCH_LAG_S_MAX)
+        return _Listed([], is_certain=newest_s is not None and newest_s - asked_s > SEARCH_LAG_S_MAX)
     return _Listed([])
+
+
+def _refuse_long_list(page: list[Object], since_s: int) -> None:
+    """Raise TooManyPagesError if, at the pace of its first page, the list is longer than may be read."""
+    oldest_s = required_int(page[-1], "created")
+    pace_s = max(required_int(page[0], "created") - oldest_s, 1)
+    if len(page) == PAGE_SIZE and oldest_s - since_s > pace_s * (LISTED_PAGES_MAX - 1):
+        raise TooManyPagesError("the list would be longer than it may be read")
 
 
 def _quoted(text: str) -> str:

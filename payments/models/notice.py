@@ -43,6 +43,7 @@ class GatewayNotice(models.Model):
                 condition=Q(status__in=[NoticeStatus.RECEIVED, NoticeStatus.WAITING]),
                 name="notices_to_handle",
             ),
+            models.Index(fields=["reference"], condition=~Q(reference=""), name="notices_by_reference"),
             models.Index(fields=["payment_id"], name="notices_of_a_payment"),
         ]
 

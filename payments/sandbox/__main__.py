@@ -19,7 +19,7 @@ from .control import Control
 from .desk import Desk
 from .faults import Faults
 from .server import Server
-from .settings import Settings
+from .settings import WEBHOOK_SECRET_DEFAULT, WEBHOOK_SECRETS_MAX, Settings
 from .webhooks import Webhooks
 
 log = logging.getLogger("payments.sandbox")
@@ -46,9 +46,17 @@ async def serve(arguments: argparse.Namespace) -> None:
     writing = Book(connection)
     writing.forget_answers(before=time.time() - settings.key_retention_s)
     commits = GroupCommit(connection)
-    faults = Faults(seed=arguments.seed, delivers_webhooks=arguments.webhook_url is not None)
+    faults = Faults(seed=arguments.seed, settings=settings)
     desk = Desk(writing=writing, reading=reading, commits=commits, settings=settings)
-    control = Control(desk=desk, reading=reading, faults=faults, settings=settings)
+    webhooks = Webhooks(settings=settings, writing=writing, reading=reading, commits=commits, faults=faults)
+    control = Control(
+        book=arguments.book,
+        desk=desk,
+        reading=reading,
+        faults=faults,
+        settings=settings,
+        webhooks=webhooks,
+    )
     server = Server(desk=desk, faults=faults, control=control, settings=settings)
     runner = web.ServerRunner(web.Server(server.handle, access_log=None))
     await runner.setup()
@@ -59,15 +67,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     host, port = runner.addresses[0][:2]
     log.info("serving on http://%s:%s", host, port)
     clockwork = Clockwork(writing=writing, reading=reading, commits=commits, settings=settings)
-    duties = [commits.failed(), clockwork.run()]
-    if arguments.webhook_url is not None:
-        url, secret = arguments.webhook_url, arguments.webhook_secret
-        webhooks = Webhooks(
-            url=url, secret=secret, writing=writing, reading=reading, commits=commits, faults=faults
-        )
-        duties.append(webhooks.run())
     try:
-        await _until_stopped(duties)
+        await _until_stopped([commits.failed(), clockwork.run(), webhooks.run()])
     finally:
         await runner.cleanup()
     await commits.close()
@@ -89,15 +90,6 @@ async def _until_stopped(duties: list[Coroutine[Any, Any, Any]]) -> None:
         task.result()
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    return Settings(
-        secret_key=arguments.secret_key,
-        latency_ms=arguments.latency_ms,
-        fee_bps=arguments.fee_bps,
-        fee_fixed=arguments.fee_fixed,
-    )
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m payments.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
@@ -109,8 +101,29 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fee-bps", type=int, default=0, help="hundredths of a percent of each charge")
     parser.add_argument("--fee-fixed", type=int, default=0, help="minor units for each charge")
     parser.add_argument("--webhook-url", help="where events are delivered; without it they are only listed")
-    parser.add_argument("--webhook-secret", default="whsec_sandbox", help="signs the deliveries")
-    return parser.parse_args()
+    parser.add_argument(
+        "--webhook-secret",
+        action="append",
+        help="signs the deliveries; given twice, both do, as while a secret is being replaced",
+    )
+    parser.add_argument("--webhook-events", help="the types that are delivered, with commas; else all")
+    arguments = parser.parse_args()
+    if len(arguments.webhook_secret or ()) > WEBHOOK_SECRETS_MAX:
+        parser.error(f"--webhook-secret can be given {WEBHOOK_SECRETS_MAX} times")
+    return arguments
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    events = arguments.webhook_events
+    return Settings(
+        secret_key=arguments.secret_key,
+        latency_ms=arguments.latency_ms,
+        fee_bps=arguments.fee_bps,
+        fee_fixed=arguments.fee_fixed,
+        webhook_url=arguments.webhook_url,
+        webhook_secrets=tuple(arguments.webhook_secret or (WEBHOOK_SECRET_DEFAULT,)),
+        webhook_events=frozenset(events.split(",")) if events else None,
+    )
 
 
 if __name__ == "__main__":

@@ -225,6 +225,10 @@ class Book:
         )
         return self.connection.execute(sql, (after, limit)).fetchall()
 
+    def last_event(self) -> int:
+        """Return the place of the newest event; 0 if there is none."""
+        return int(self._row("SELECT coalesce(max(seq), 0) FROM events")[0])
+
     def log_delivery(self, delivery: Delivery) -> None:
         """Write down an attempt to tell about an event."""
         self._add(delivery)

@@ -1,7 +1,9 @@
-"""The sandbox's own endpoints, beside Stripe's: health, faults, configuration, the book, the payer's page."""
+"""The sandbox's own endpoints, beside Stripe's: health, faults, configuration, the book, pages for people."""
 
+import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,16 +13,20 @@ from . import collection, intents, witness
 from .backstage import encode, find_backstage
 from .book import Book
 from .calls import Answer
+from .configuration import change_settings, show_settings
 from .desk import Desk, refusal
 from .errors import ApiError, invalid
 from .faults import Faults
 from .forms import parse_pairs
 from .intake import make_call
+from .overview import read_overview
+from .overview_page import HEADERS, overview_page
 from .pages import payer_page
 from .routes import Route, writing
-from .settings import CONFIGURABLE, Settings
+from .settings import Settings
 from .shapes import dump
 from .vocabulary import Operation
+from .webhooks import Webhooks
 
 # What a payer does on a page of the sandbox.
 _PAGES = {
@@ -32,11 +38,22 @@ _PAGES = {
 class Control:
     """Answers what is not Stripe's API. Never delayed, and reachable during every fault."""
 
-    def __init__(self, *, desk: Desk, reading: Book, faults: Faults, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        book: Path,
+        desk: Desk,
+        reading: Book,
+        faults: Faults,
+        settings: Settings,
+        webhooks: Webhooks,
+    ) -> None:
+        self._book = book
         self._desk = desk
         self._reading = reading
         self._faults = faults
         self._settings = settings
+        self._webhooks = webhooks
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -48,12 +65,16 @@ class Control:
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         match request.method, request.path.split("/")[1:]:
+            case "GET", [""]:
+                return await self._show_overview(request.query.get("order_id") or None)
             case "GET", ["_health"]:
                 return _json({"status": "ok"})
             case _, ["_faults"]:
                 return await self._change_faults(request)
             case _, ["_config"]:
                 return await self._configure(request)
+            case _, ["_webhooks", name]:
+                return await self._serve_webhooks(request, name)
             case "GET", ["_book", name]:
                 return self._show_book(name, request.query.get("order_id"))
             case "GET", ["_authenticate" | "_pay", intent_id]:
@@ -65,6 +86,18 @@ class Control:
                 return await self._perform(request, *found)
         raise ApiError(
             status=404, message=f"Unrecognized request URL ({request.method}: {request.path[:200]})."
+        )
+
+    async def _serve_webhooks(self, request: web.BaseRequest, name: str) -> web.Response:
+        match request.method, name:
+            case "POST", "redeliver":
+                event_id = str((await _json_of(request)).get("event"))
+                self._webhooks.redeliver(event_id)
+                return _json({"event": event_id, "redelivered": True})
+            case "GET", "deliveries":
+                return _json({"data": witness.deliveries_of(self._reading, request.query.get("event"))})
+        raise ApiError(
+            status=404, message="There are POST /_webhooks/redeliver and GET /_webhooks/deliveries."
         )
 
     async def _change_faults(self, request: web.BaseRequest) -> web.Response:
@@ -79,12 +112,21 @@ class Control:
 
     async def _configure(self, request: web.BaseRequest) -> web.Response:
         if request.method == "POST":
-            body = await _json_of(request)
-            for name, value in body.items():
-                _check_setting(name, value)
-            for name, value in body.items():
-                setattr(self._settings, name, value)
-        return _json({name: getattr(self._settings, name) for name in CONFIGURABLE})
+            told_before = self._settings.webhook_url is not None
+            change_settings(self._settings, await _json_of(request))
+            if not told_before:
+                self._webhooks.begin_here()
+        return _json(show_settings(self._settings))
+
+    async def _show_overview(self, order_id: str | None) -> web.Response:
+        overview = await asyncio.to_thread(read_overview, self._book, order_id=order_id)
+        page = overview_page(
+            overview,
+            faults=[fault.shape() for fault in self._faults.active()],
+            settings=show_settings(self._settings),
+            now=time.time(),
+        )
+        return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
     def _show_book(self, name: str, order_id: str | None) -> web.Response:
         match name:
@@ -134,16 +176,6 @@ class Control:
                 text=payer_page(intents.load_intent(self._reading, intent_id)), content_type="text/html"
             )
         return web.Response(text=answer.body, status=answer.status, content_type="application/json")
-
-
-def _check_setting(name: str, value: Any) -> None:
-    limit = CONFIGURABLE.get(name)
-    if limit is None:
-        raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-    kinds = int if limit.whole else int | float
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= limit.most:
-        number = "whole number" if limit.whole else "number"
-        raise invalid(f"Invalid {name}: must be a {number} from 0 to {limit.most}", param=name)
 
 
 def _return_address(intent: Any, succeeded: bool) -> str | None:  # noqa: FBT001

@@ -11,6 +11,7 @@ from .records import LoggedRequest, StoredAnswer
 from .routes import Route
 from .settings import Settings
 from .shapes import dump
+from .stale import StaleBook
 from .vocabulary import FaultKind
 
 
@@ -27,11 +28,17 @@ class Desk:
 
     def read(self, route: Route, call: Call, fault: Fault | None) -> tuple[Answer, LoggedRequest]:
         """Answer a request that changes nothing; the caller logs it once it has replied."""
+        book = self._reading
+        if fault is not None and fault.kind == FaultKind.STALE_READS:
+            as_of = call.received_at - fault.delay_ms / 1_000
+            book = StaleBook(self._reading.connection, as_of=as_of, token=fault.token)
+            if fault.token is not None and not book.is_stale:
+                fault = None  # such cards are about, but this read is none of their business
         if fault is not None and fault.kind in (FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER):
             answer = refusal(internal_error(kept=False))
         else:
             try:
-                answer = route.endpoint(self._reading, call)
+                answer = route.endpoint(book, call)
             except ApiError as error:
                 answer = refusal(error)
         return answer, self.receipt(call, answer, fault)

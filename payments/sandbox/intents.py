@@ -72,6 +72,7 @@ def capture(book: Book, call: Call) -> Answer:
     intent = load_intent(book, call.subject)
     if intent.status != Status.REQUIRES_CAPTURE:
         raise _not_capturable(intent)
+    parameters.refuse_uneven(amount, currency=intent.currency, param="amount_to_capture")
     if amount is None:
         amount = intent.amount_capturable
     if amount > intent.amount_capturable:
@@ -164,6 +165,7 @@ def _new_intent(call: Call) -> Intent:
     metadata = {key: value for key, value in parameters.metadata(form).items() if value}
     capture_method = parameters.choice(form, "capture_method", ("automatic", "automatic_async", "manual"))
     currency = parameters.currency(form)
+    parameters.refuse_uneven(amount, currency=currency, param="amount")
     types = types_of(form, currency=currency, capture_method=capture_method)
     id = new_id("pi")
     return Intent(

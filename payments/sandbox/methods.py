@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .errors import ApiError, missing_resource
-from .vocabulary import WEBHOOK_FAULTS, FaultKind
+from .vocabulary import TOKEN_FAULTS
 
 # Our own tokens: a visa whose first request meets the named fault (`pm_card_visa_fault_lose_answer`).
 FAULT_PREFIX = "pm_card_visa_fault_"
-TOKEN_FAULTS = frozenset(FaultKind) - WEBHOOK_FAULTS - {FaultKind.DOWN}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def create(book: Book, call: Call) -> Answer:
     metadata = parameters.metadata(form)
     amount = parameters.amount(form, "amount")
     charge = _refundable_charge(book, call)
+    parameters.refuse_uneven(amount, currency=charge.currency, param="amount")
     amount = _amount_to_refund(charge, amount)
     charge.amount_refunded += amount
     end = find_method(charge.payment_method).refund

@@ -9,6 +9,7 @@ from . import transport
 from .calls import Answer, Call
 from .control import Control
 from .desk import Desk, refusal
+from .distortion import with_wrong_amounts
 from .errors import ApiError, rate_limited
 from .faults import Fault, Faults
 from .intake import authenticate, make_call, token_of
@@ -19,6 +20,9 @@ from .settings import Settings
 from .vocabulary import FaultKind
 
 API_ROOT = "/v1/"
+
+# The request goes missing, and there is no answer.
+_UNHEARD = frozenset({FaultKind.DOWN, FaultKind.RESET_BEFORE, FaultKind.LOSE_REQUEST})
 
 
 class Server:
@@ -55,8 +59,10 @@ class Server:
     async def _meet(self, request: web.BaseRequest, route: Route, call: Call) -> web.StreamResponse:
         """Turn the request away as a fault demands, or carry it out."""
         fault = self._faults.strike(call.operation, token=token_of(call.form), key=call.key)
-        if fault is not None and fault.kind in (FaultKind.DOWN, FaultKind.RESET_BEFORE):
+        if fault is not None and fault.kind in _UNHEARD:
             self._desk.log_turned_away(call, fault)
+            if fault.kind == FaultKind.LOSE_REQUEST:
+                return await transport.hang(request, longest_s=fault.delay_ms / 1_000)
             return transport.reset(request)
         try:
             if fault is not None and fault.kind == FaultKind.THROTTLE:
@@ -106,6 +112,11 @@ class Server:
                     return transport.reset(request), None
                 case FaultKind.GARBAGE:
                     return transport.garble(request, answer, chance=self._faults.chance), None
+                case FaultKind.TRUNCATE:
+                    return transport.truncate(answer), None
+                case FaultKind.WRONG_AMOUNT:
+                    # Only what is said is wrong: the book, and what is kept under the key, are right.
+                    answer.body = with_wrong_amounts(answer.body)
         return await transport.send(request, call, answer)
 
 

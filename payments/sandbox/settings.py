@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-_TEN_YEARS_S = 10 * 365 * 86_400
+WEBHOOK_SECRET_DEFAULT = "whsec_sandbox"  # noqa: S105  public on purpose
+# Stripe knows two at most: the new one, and the one that ends within a day.
+WEBHOOK_SECRETS_MAX = 2
 
 
 @dataclass
@@ -13,6 +15,8 @@ class Settings:
     `authorization_s` is in whole seconds, as the `capture_before` that it sets; Stripe keeps most card
     authorizations for seven days. `fee_bps` (hundredths of a percent) and `fee_fixed` (minor units of
     whatever currency) make the fee of a charge.
+    Each of `webhook_secrets` signs each delivery, as at Stripe while a secret is being replaced.
+    `webhook_events` are the types that are told; None means all.
     """
 
     secret_key: str
@@ -26,25 +30,6 @@ class Settings:
     refund_clears_after_s: float = 3.0
     fee_bps: int = 0
     fee_fixed: int = 0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The numbers that `POST /_config` takes for a setting."""
-
-    most: float
-    whole: bool = False
-
-
-CONFIGURABLE = {
-    "latency_ms": Limit(600_000),
-    "key_retention_s": Limit(_TEN_YEARS_S),
-    "authorization_s": Limit(_TEN_YEARS_S, whole=True),
-    "boleto_pays_after_s": Limit(_TEN_YEARS_S),
-    "boleto_clears_after_s": Limit(_TEN_YEARS_S),
-    "boleto_expires_after_s": Limit(_TEN_YEARS_S),
-    "dispute_after_s": Limit(_TEN_YEARS_S),
-    "refund_clears_after_s": Limit(_TEN_YEARS_S),
-    "fee_bps": Limit(10_000, whole=True),
-    "fee_fixed": Limit(1_000_000, whole=True),
-}
+    webhook_url: str | None = None
+    webhook_secrets: tuple[str, ...] = (WEBHOOK_SECRET_DEFAULT,)
+    webhook_events: frozenset[str] | None = None

@@ -70,13 +70,24 @@ def garble(request: web.BaseRequest, answer: Answer, *, chance: random.Random) -
         case 0:
             return web.Response(text=_HTML, content_type="text/html")
         case 1:
-            half = answer.body.encode()[: len(answer.body) // 2]
-            return web.Response(body=half, status=answer.status, content_type="application/json")
+            return truncate(answer)
         case _:
-            return _truncate(request, answer)
+            return _break_off(request, answer)
 
 
-def _truncate(request: web.BaseRequest, answer: Answer) -> web.Response:
+def truncate(answer: Answer) -> web.Response:
+    """Send a whole answer around half of the JSON."""
+    half = first_half(answer.body)
+    return web.Response(body=half, status=answer.status, content_type="application/json")
+
+
+def first_half(body: str) -> bytes:
+    """Return a piece of `body` that is no JSON any more, since its object does not end."""
+    encoded = body.encode()
+    return encoded[: len(encoded) // 2]
+
+
+def _break_off(request: web.BaseRequest, answer: Answer) -> web.Response:
     body = answer.body.encode()
     head = (
         f"HTTP/1.1 {answer.status} OK",

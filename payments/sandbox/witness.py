@@ -77,7 +77,21 @@ def requests_of(book: Book, *, order_id: str | None) -> list[dict[str, Any]]:
     )
 
 
-def _rows(book: Book, sql: str, *, order_id: str | None) -> list[dict[str, Any]]:
-    cursor = book.connection.execute(sql, {"order_id": order_id, "limit": ROWS_MAX})
+def deliveries_of(book: Book, event_id: str | None) -> list[dict[str, Any]]:
+    """Return the attempts to tell about one event (or the newest of all)."""
+    where = "TRUE" if event_id is None else "event_id = :event_id"
+    return _rows(
+        book,
+        f"""
+        SELECT event_id AS event, events.type, attempted_at, status, fault, settled
+        FROM deliveries JOIN events ON events.id = event_id
+        WHERE {where} ORDER BY deliveries.seq DESC LIMIT :limit
+        """,  # noqa: S608
+        event_id=event_id,
+    )
+
+
+def _rows(book: Book, sql: str, **arguments: str | None) -> list[dict[str, Any]]:
+    cursor = book.connection.execute(sql, {**arguments, "limit": ROWS_MAX})
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -13,12 +13,11 @@ from payments.errors import (
     RefundTooLargeError,
 )
 from payments.models import Dispute, Payment, Refund
-from payments.sagas import REFUND_PAYMENT
+from payments.sagas import start_refund
 from payments.states import DisputeStatus, RefundSource
 from payments.store import NewRefund
 from payments.tenders import Tender
 from resilience.ids import new_id
-from resilience.saga.start import start
 
 
 def request_refund(
@@ -38,7 +37,7 @@ def request_refund(
         store.reserve_refunds(
             [NewRefund(refund_id, payment_id, amount, RefundSource.REQUEST, reason)], now=now
         )
-        start(REFUND_PAYMENT, business_key=refund_id, data={"payment_id": str(payment_id)}, now=now)
+        start_refund(refund_id, payment_id, now)
         return Refund.objects.get(pk=refund_id)
 
 

@@ -43,7 +43,7 @@ def _made(exchange: Exchange, reference: str) -> Meaning:
         change_of(tender, tender.status, refunded_delta=amount_minor, reserved_delta=-amount_minor),
         RefundChange(operation.refund_id, RefundStatus.PENDING, RefundStatus.SUCCEEDED, reference),
         events.PaymentRefunded(
-            tender.id, tender.order_id, amount_minor, tender.currency, operation.refund_id
+            tender.id, tender.order_id, amount_minor, tender.currency, tender.gateway, operation.refund_id
         ),
     )
 
@@ -73,7 +73,9 @@ def _refused(exchange: Exchange, answer: Declined) -> Meaning:
             tender.order_id,
             operation.amount_minor,
             tender.currency,
+            tender.gateway,
             operation.refund_id,
             answer.code,
+            came_back=False,
         ),
     )

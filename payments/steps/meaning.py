@@ -20,6 +20,8 @@ Fact = (
     | events.PaymentVoided
     | events.PaymentRefunded
     | events.PaymentRefundFailed
+    | events.PaymentDisputed
+    | events.PaymentDisputeClosed
 )
 
 

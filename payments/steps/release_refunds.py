@@ -75,6 +75,13 @@ def _released(tender: Tender, refund: PendingRefund) -> Meaning:
         change_of(tender, tender.status, reserved_delta=-refund.amount_minor),
         RefundChange(refund.id, RefundStatus.PENDING, RefundStatus.FAILED, failure_code=COULD_NOT_BE_MADE),
         events.PaymentRefundFailed(
-            tender.id, tender.order_id, refund.amount_minor, tender.currency, refund.id, COULD_NOT_BE_MADE
+            tender.id,
+            tender.order_id,
+            refund.amount_minor,
+            tender.currency,
+            tender.gateway,
+            refund.id,
+            COULD_NOT_BE_MADE,
+            came_back=False,
         ),
     )

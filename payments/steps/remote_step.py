@@ -11,9 +11,9 @@ from payments.states import OperationKind, Phase
 from payments.steps.exchange import Answered, Exchange, Mode
 from payments.steps.interpret import interpret
 from payments.steps.meaning import Meaning
+from payments.steps.telling import tell
 from payments.store import NewOperation
 from payments.tenders import LiveOperation, Tender
-from resilience.events import Fact, append
 from resilience.ids import new_id
 from resilience.saga.definition import CallRaised, CallTimedOut, Run
 from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Refused, Waiting
@@ -131,9 +131,7 @@ def write(meanings: Sequence[Meaning], *, now: datetime) -> None:
         now=now,
     )
     store.settle_refunds([meaning.refund for meaning in meanings if meaning.refund], now=now)
-    facts = [Fact(meaning.fact.payment_id, meaning.fact) for meaning in meanings if meaning.fact]
-    if facts:
-        append(facts, occurred_at=now)
+    tell([meaning.fact for meaning in meanings if meaning.fact], now=now)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

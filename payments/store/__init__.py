@@ -10,6 +10,7 @@ from payments.store.changes import (
     PaymentChange,
     RefundChange,
 )
+from payments.store.exceptions import Difference, open_exceptions, resolve_unseen
 from payments.store.locking import (
     lock_payments,
     lock_pending_refunds,
@@ -29,6 +30,7 @@ from payments.store.writing import (
 
 __all__ = [
     "ConcurrentTransitionError",
+    "Difference",
     "IllegalTransitionError",
     "NewOperation",
     "NewPayment",
@@ -41,10 +43,12 @@ __all__ = [
     "lock_payments",
     "lock_pending_refunds",
     "lock_tenders",
+    "open_exceptions",
     "open_payments",
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",
+    "resolve_unseen",
     "send_again",
     "settle",
     "settle_refunds",

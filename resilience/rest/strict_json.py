@@ -9,6 +9,7 @@ RecursionError. Here all of them are refusals that name the place.
 import json
 import math
 from collections.abc import Iterable
+from enum import IntEnum
 
 from resilience.rest.card_numbers import holds_card_number, may_hold_card_number
 from resilience.rest.errors import CardNumberRefused, FieldError, InvalidJSON, InvalidRequest, pointer
@@ -20,22 +21,33 @@ INTEGER_MAX = 2**63 - 1
 _INT64_CHARACTERS_MAX = 20
 
 
-def read_object(raw: bytes) -> dict[str, object]:
+def read_object(raw: bytes, *, refuses_card_numbers: bool = True) -> dict[str, object]:
     """Return the JSON object that `raw` holds.
 
-    Raises InvalidJSON (or CardNumberRefused) with the place of the first fault.
+    Raises InvalidJSON (or CardNumberRefused) with the place of the first fault. Only a caller that
+    keeps none of the text as it came may take card numbers.
     """
     text = _decode_utf8(raw)
     value = _decode_json(text)
     # NUL and lone surrogates can only come from an escape, for UTF-8 and JSON refuse both raw.
-    inspect_text = "\\u" in text or may_hold_card_number(text)
+    look_for = _Look.UNWRITABLE if "\\u" in text else _Look.NOTHING
+    if refuses_card_numbers and (look_for or may_hold_card_number(text)):
+        look_for = _Look.CARD_NUMBERS
     try:
-        _inspect(value, depth=0, inspect_text=inspect_text)
+        _inspect(value, depth=0, look_for=look_for)
     except _FaultError as fault:
         raise fault.as_refusal() from None
     if type(value) is not dict:
         raise _refusal((), "not_an_object", "The body is not a JSON object. Send one, like {…}.")
     return value
+
+
+class _Look(IntEnum):
+    """What is looked for inside texts; each includes the one before."""
+
+    NOTHING = 0
+    UNWRITABLE = 1
+    CARD_NUMBERS = 2
 
 
 class _FaultError(Exception):
@@ -98,48 +110,48 @@ def _read_integer(digits: str) -> int | float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_read_members, parse_int=_read_integer)
 
 
-def _inspect(value: object, *, depth: int, inspect_text: bool) -> None:
+def _inspect(value: object, *, depth: int, look_for: _Look) -> None:
     if isinstance(value, dict):
-        _inspect_object(value, depth=depth, inspect_text=inspect_text)
+        _inspect_object(value, depth=depth, look_for=look_for)
     elif isinstance(value, list):
-        _inspect_list(value, depth=depth, inspect_text=inspect_text)
+        _inspect_list(value, depth=depth, look_for=look_for)
     elif isinstance(value, str):
-        if inspect_text:
-            _inspect_string(value)
+        if look_for:
+            _inspect_string(value, look_for=look_for)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise _FaultError("not_finite", "The number is not finite. Send a finite number.")
     elif isinstance(value, int):
-        _inspect_integer(value, inspect_text=inspect_text)
+        _inspect_integer(value, look_for=look_for)
 
 
-def _inspect_object(value: dict[str, object], *, depth: int, inspect_text: bool) -> None:
+def _inspect_object(value: dict[str, object], *, depth: int, look_for: _Look) -> None:
     if depth == DEPTH_MAX:
         raise _FaultError("too_deep", _TOO_DEEP)
     if isinstance(value, _Repeated):
         raise _FaultError("duplicate_key", "A key is given twice in this object. Send each key once.")
     for key, member in value.items():
-        if inspect_text:
-            _inspect_string(key)
+        if look_for:
+            _inspect_string(key, look_for=look_for)
         try:
-            _inspect(member, depth=depth + 1, inspect_text=inspect_text)
+            _inspect(member, depth=depth + 1, look_for=look_for)
         except _FaultError as fault:
             fault.path.append(key)
             raise
 
 
-def _inspect_list(value: list[object], *, depth: int, inspect_text: bool) -> None:
+def _inspect_list(value: list[object], *, depth: int, look_for: _Look) -> None:
     if depth == DEPTH_MAX:
         raise _FaultError("too_deep", _TOO_DEEP)
     for index, item in enumerate(value):
         try:
-            _inspect(item, depth=depth + 1, inspect_text=inspect_text)
+            _inspect(item, depth=depth + 1, look_for=look_for)
         except _FaultError as fault:
             fault.path.append(index)
             raise
 
 
-def _inspect_string(value: str) -> None:
+def _inspect_string(value: str, *, look_for: _Look) -> None:
     if "\0" in value:
         raise _FaultError("forbidden_character", "The text has a NUL character. Send it without.")
     if not value.isascii():
@@ -149,14 +161,14 @@ def _inspect_string(value: str) -> None:
             raise _FaultError(
                 "forbidden_character", "The text has half a surrogate pair. Send whole characters."
             ) from None
-    if holds_card_number(value):
+    if look_for is _Look.CARD_NUMBERS and holds_card_number(value):
         raise _card_number()
 
 
-def _inspect_integer(value: int, *, inspect_text: bool) -> None:
+def _inspect_integer(value: int, *, look_for: _Look) -> None:
     if not INTEGER_MIN <= value <= INTEGER_MAX:
         raise _FaultError("number_out_of_range", f"The number is not in {INTEGER_MIN}..{INTEGER_MAX}.")
-    if inspect_text and holds_card_number(str(value)):
+    if look_for is _Look.CARD_NUMBERS and holds_card_number(str(value)):
         raise _card_number()
 
 

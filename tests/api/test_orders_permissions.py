@@ -28,7 +28,10 @@ NEEDED: dict[str, dict[str, str]] = {
     "products": {"GET": "orders.read"},
     "products/<str:sku>": {"GET": "orders.read", "PUT": "catalogue.write"},
     "products/<str:sku>/stock": {"POST": "catalogue.write"},
+    "ledger/balances": {"GET": "ledger.read"},
+    "ledger/entries": {"GET": "ledger.read"},
     "payments/<uuid:payment_id>": {"GET": "payments.read"},
+    "payments/<uuid:payment_id>/ledger": {"GET": "payments.read"},
 }
 FOR_EVERYONE = {"schema"}
 

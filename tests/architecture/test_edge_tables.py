@@ -18,8 +18,10 @@ from orders.states import SOLD, OrderStatus
 from payments.states import (
     DISPUTE_EDGES,
     LATE_EDGES,
+    NOTICE_EDGES,
     REFUND_EDGES,
     DisputeStatus,
+    NoticeStatus,
     PaymentStatus,
     RefundStatus,
 )
@@ -74,10 +76,19 @@ TABLES = [
         frozenset({DisputeStatus.WON, DisputeStatus.LOST}),
         "a_dispute_status_is_known",
     ),
+    Table(
+        NoticeStatus,
+        NOTICE_EDGES,
+        NoticeStatus.RECEIVED,
+        frozenset({NoticeStatus.APPLIED, NoticeStatus.IGNORED}),
+        "a_notice_status_is_known",
+    ),
     Table(SagaStatus, SAGA_EDGES, SagaStatus.RUNNING, SAGA_TERMINAL, "a_saga_status_is_known"),
 ]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOTAL_MINOR = 2
+# What a gateway says by itself, after the end or past us.
+SEEN_AT_THE_GATEWAY = ("payments/steps/booking.py", "payments/steps/facts.py")
 # The store's statements name the statuses that they move from; each is tried from every status.
 MOVES: dict[str, tuple[OrderStatus, Callable[[UUID], object]]] = {
     "require_action": (OrderStatus.REQUIRES_ACTION, lambda order_id: store.require_action([order_id])),
@@ -210,8 +221,12 @@ def _late_changes(source: Source) -> Iterator[str]:
             yield f"{source.name}:{node.value.lineno}"
 
 
-def test_no_step_of_a_saga_makes_a_late_change():
-    steps = [source for source in sources("payments") if source.name.startswith("payments/steps/")]
+def test_only_what_was_seen_at_a_gateway_makes_a_late_change():
+    steps = [
+        source
+        for source in sources("payments")
+        if source.name.startswith("payments/steps/") and source.name not in SEEN_AT_THE_GATEWAY
+    ]
 
     assert len(steps) > 5
     assert [found for source in steps for found in _late_changes(source)] == []

@@ -15,13 +15,18 @@ WRITERS = {
     "orders_reservation": "orders/store.py",
     "payments_payment": "payments/store/writing.py",
     "payments_operation": "payments/store/writing.py",
+    "payments_dispute": "payments/store/disputes.py",
     "payments_refund": "payments/store/writing.py",
+    "payments_ledger_entry": "payments/ledger/posting.py",
+    "payments_ledger_seal": "payments/ledger/sealing.py",
+    "payments_ledger_transaction": "payments/ledger/posting.py",
+    "payments_gateway_notice": "payments/notice_store.py",
     "resilience_saga": "resilience/saga/store.py",
     "resilience_saga_step": "resilience/saga/store.py",
 }
 # An attribute called `status` that is no row's: a claimed saga in memory, which the store's checkpoint
 # compares and writes; and charges in the book of the fake gateway.
-IN_MEMORY = ("resilience/saga/walk.py", "payments/testing.py")
+IN_MEMORY = ("resilience/saga/walk.py", "payments/testing/bank.py")
 # What a person does to a parked saga, whose row is locked and whose fence moves on.
 BY_HAND = ("resilience/saga/operate.py",)
 # The sandbox has a book of its own.

@@ -171,6 +171,23 @@ def test_the_state_file_says_how_to_use_the_stack(stack: StackFolder) -> None:
     assert httpx.get(f"{state['web']['url']}/static/admin/css/base.css").status_code == 200
 
 
+def test_what_each_sandbox_tells_is_taken_and_handled(stack: StackFolder) -> None:
+    state = stack.state()
+    for one in state["sandboxes"]:
+        charge = {"amount": "1299", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
+        authorization = {"Authorization": f"Bearer {one['secret_key']}"}
+        answer = httpx.post(f"{one['url']}/v1/payment_intents", data=charge, headers=authorization)
+        assert answer.status_code == 200, answer.text
+
+    with psycopg.connect(state["databases"]["primary"], autocommit=True) as connection:
+        wait_until(
+            lambda: (
+                set(connection.execute("SELECT DISTINCT gateway, status FROM payments_gateway_notice"))
+                == {("sandbox-1", "waiting"), ("sandbox-2", "waiting")}
+            )
+        )
+
+
 def test_management_commands_find_the_stack_by_themselves(stack: StackFolder) -> None:
     answer = stack.manage("migrate", "--check")
 

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -77,8 +78,8 @@ def test_a_payment_is_authorized_captured_and_given_back_in_parts(gateway):
     answer = gateway.send(authorize())
     reference = answer.reference
 
-    # A gateway may say when an authorization lapses.
-    assert replace(answer, capture_before=None) == Succeeded(reference, 1299)
+    assert answer == Succeeded(reference, 1299, capture_before=answer.capture_before)
+    assert timedelta(days=6) < answer.capture_before - datetime.now(UTC) < timedelta(days=8)
     assert gateway.send(Capture(new_key(), reference, 1299, "EUR")) == Succeeded(reference, 1299)
     first, second = Refund(new_key(), reference, 1000, "EUR"), Refund(new_key(), reference, 299, "EUR")
     refunds = [gateway.send(first), gateway.send(second)]
@@ -336,8 +337,7 @@ def test_a_payer_who_acted_is_seen_by_a_look_up(stripe):
     httpx.post(action.url, data={"outcome": "succeed"}, follow_redirects=False)
 
     found = stripe.look_up(request)
-    assert found == Succeeded(action.reference, 1299, capture_before=found.capture_before)
-    assert found.capture_before is not None
+    assert (type(found), found.reference, found.amount_minor) == (Succeeded, action.reference, 1299)
 
 
 def test_a_refund_is_found_among_more_than_a_page(stripe):

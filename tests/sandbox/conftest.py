@@ -12,6 +12,8 @@ import httpx
 import pytest
 import stripe
 
+from tests.sandbox.receiver import SECRET, Receiver
+
 SECRET_KEY = "sk_test_sandbox"
 WAIT_S = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -61,10 +63,6 @@ class Gateway:
         }
         return self.intents.create({**params, **changes}, options)
 
-    def configure(self, **settings: float) -> None:
-        """Change settings."""
-        self.do("/_config", **settings)
-
     def do(self, path: str, **body: Any) -> dict[str, Any]:
         """Do something that is not Stripe's API; return the answer."""
         answer = self.http.post(path, json=body)
@@ -81,6 +79,17 @@ class Gateway:
         answer = self.http.post("/_faults", json={"fault": fault, **fields})
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def configure(self, **settings: Any) -> dict[str, Any]:
+        """Change settings; return all of them."""
+        answer = self.http.post("/_config", json=settings)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def deliveries(self, event_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the attempts to tell about an event (or all), newest first."""
+        params = {} if event_id is None else {"event": event_id}
+        return self.http.get("/_webhooks/deliveries", params=params).json()["data"]
 
     def summary(self, order_id: str | None = None) -> dict[str, Any]:
         """Return the book's sums."""
@@ -149,6 +158,19 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     for gateway in started:
         if gateway.process.poll() is None:
             gateway.kill()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture
+def telling(start_gateway: Callable[..., Gateway], receiver: Receiver) -> Gateway:
+    """A sandbox that tells `receiver` about its events."""
+    return start_gateway("--webhook-url", receiver.url, "--webhook-secret", SECRET)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ FAULTS = {
     "reset_after": (stripe.APIConnectionError, True),
     "throttle": (stripe.RateLimitError, False),
     "lose_answer": (stripe.APIConnectionError, True),
+    "lose_request": (stripe.APIConnectionError, False),
+    "truncate": (stripe.APIError, True),
 }
 
 
@@ -111,15 +113,31 @@ def test_a_slow_answer_has_its_effect_after_the_client_gave_up(gateway, wait_unt
     wait_until(lambda: _authorizations(gateway, "slow") == 1)
 
 
-def test_a_lost_answer_drops_the_connection_in_the_end(gateway):
-    gateway.fault("lose_answer", delay_ms=300, times=1)
+@pytest.mark.parametrize(("fault", "effect"), [("lose_answer", 1), ("lose_request", 0)])
+def test_silence_ends_with_a_dropped_connection(gateway, fault, effect):
+    gateway.fault(fault, delay_ms=300, times=1)
     started = time.monotonic()
 
     with pytest.raises(stripe.APIConnectionError):
-        _create(gateway.stripe, "dropped")
+        _create(gateway.stripe, f"dropped-{fault}")
 
     assert 0.25 < time.monotonic() - started < 5
-    assert _authorizations(gateway, "dropped") == 1
+    assert _authorizations(gateway, f"dropped-{fault}") == effect
+
+
+def test_a_lost_request_is_logged_without_an_answer_and_leaves_the_key_free(gateway, wait_until):
+    gateway.fault("lose_request", times=1)
+    with pytest.raises(stripe.APIConnectionError):
+        _create(gateway.client(timeout_s=0.3), "unheard")
+
+    intent = _create(gateway.stripe, "unheard")
+
+    assert intent.status == "requires_capture"
+    log = wait_until(lambda: [rows for rows in [gateway.requests("unheard")] if len(rows) == 2])[0]
+    assert sorted((row["fault"] or "", row["status"], row["replayed"]) for row in log) == [
+        ("", 200, 0),
+        ("lose_request", None, 0),
+    ]
 
 
 def test_garbage_is_never_an_answer_and_comes_in_every_kind(gateway):
@@ -224,7 +242,10 @@ def test_the_same_seed_gives_the_same_faults(start_gateway):
         {"fault": "slow", "for_s": 0},
         {"fault": "slow", "times": 0},
         {"fault": "slow", "colour": "blue"},
+        {"fault": "slow", "delay_ms": 700_000},
+        {"fault": "stale_reads", "operation": "create"},
         {"fault": "webhook_drop"},
+        {"fault": "clock_skew"},
         [],
     ],
 )

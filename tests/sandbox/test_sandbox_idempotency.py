@@ -1,6 +1,8 @@
 """Idempotency keys as Stripe has them."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import stripe
@@ -104,14 +106,59 @@ def test_of_many_equal_requests_at_once_one_has_an_effect(gateway):
     assert gateway.summary("many-1")["orders"]["many-1"]["captures"] == 1
 
 
-def test_a_key_is_forgotten_after_its_retention(gateway):
-    options = {"idempotency_key": "old-1"}
-    first = gateway.authorize(options=options)
-    gateway.http.post("/_config", json={"key_retention_s": 0}).raise_for_status()
+def test_a_forgotten_key_executes_again_and_is_kept_anew(gateway):
+    params = {"metadata": {"order_id": "old-1"}, "options": {"idempotency_key": "old-1"}}
+    first = gateway.authorize(**params)
+    gateway.configure(key_retention_s=0)
 
-    second = gateway.authorize(options=options)
+    second = gateway.authorize(**params)
 
+    gateway.configure(key_retention_s=86_400)
     assert second.id != first.id
+    assert gateway.authorize(**params).id == second.id
+    assert gateway.summary("old-1")["orders"]["old-1"]["open_authorizations"] == 2
+    assert [request["replayed"] for request in gateway.requests("old-1")] == [1, 0, 0]
+
+
+def test_a_key_is_forgotten_when_its_time_is_over_and_not_before(gateway, wait_until):
+    params = {"options": {"idempotency_key": "old-2"}}
+    gateway.configure(key_retention_s=2)
+    first = gateway.authorize(**params)
+
+    assert gateway.authorize(**params).id == first.id
+    wait_until(lambda: gateway.authorize(**params).id != first.id)
+
+
+def test_a_forgotten_refund_gives_money_back_twice(gateway):
+    intent = gateway.authorize(capture_method="automatic", metadata={"order_id": "old-3"})
+    refund = ({"payment_intent": intent.id, "amount": 100}, {"idempotency_key": "old-3"})
+    gateway.refunds.create(*refund)
+    gateway.configure(key_retention_s=0)
+
+    gateway.refunds.create(*refund)
+
+    assert gateway.summary("old-3")["orders"]["old-3"]["refunded"] == 200
+
+
+def test_a_forgotten_key_may_stand_for_something_else(gateway):
+    options = {"idempotency_key": "old-4"}
+    gateway.authorize(options=options)
+    gateway.configure(key_retention_s=0)
+
+    assert gateway.authorize(amount=500, options=options).amount == 500
+
+
+def test_keys_that_are_too_old_are_dropped_at_the_start(start_gateway):
+    options = {"idempotency_key": "old-5"}
+    gateway = start_gateway()
+    first = gateway.authorize(options=options)
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.book)) as book, book:
+        book.execute("UPDATE answers SET created = created - 90000")
+
+    gateway.start()
+
+    assert gateway.authorize(options=options).id != first.id
 
 
 def test_a_key_that_is_too_long_is_refused(gateway):

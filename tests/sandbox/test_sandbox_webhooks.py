@@ -1,71 +1,9 @@
 """Webhooks: signed, tried again, and subject to faults."""
 
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 import stripe
 
-SECRET = "whsec_test"
-
-
-class Receiver:
-    """What a merchant's server received."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[bytes, str]] = []
-        self.refusals = 0
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = 200
-                if receiver.refusals:
-                    receiver.refusals -= 1
-                    status = 500
-                else:
-                    receiver.received.append((body, self.headers["Stripe-Signature"]))
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/hook"
-
-    def events(self) -> list[stripe.Event]:
-        return [stripe.Webhook.construct_event(body, signature, SECRET) for body, signature in self.received]
-
-    def types(self) -> Counter[str]:
-        return Counter(event.type for event in self.events())
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-
-
-@pytest.fixture
-def telling(start_gateway, receiver):
-    return start_gateway("--webhook-url", receiver.url, "--webhook-secret", SECRET)
-
-
-AUTHORIZED = {
-    "payment_intent.created": 1,
-    "charge.succeeded": 1,
-    "payment_intent.amount_capturable_updated": 1,
-}
+from tests.sandbox.receiver import AUTHORIZED
 
 
 def test_each_event_is_delivered_with_a_signature_that_the_sdk_accepts(telling, receiver, wait_until):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.checks import CheckMessage, run_checks
+from django.core.checks import WARNING, CheckMessage, run_checks
 from django.db import OperationalError, connections
 
 from resilience.checks import broker, caches, production
@@ -115,6 +115,24 @@ def test_what_a_working_copy_may_have_is_refused_in_production_only(monkeypatch,
     assert production.check_production(None) == []
     monkeypatch.setattr(settings, "PRODUCTION", True)
     assert _ids(production.check_production(None)) == [id]
+
+
+@pytest.mark.parametrize(
+    "secrets", [None, [], [""], "whsec_text", ["whsec_good", ""], [7], {"a": "b"}], ids=str
+)
+def test_in_production_an_account_that_cannot_be_heard_is_warned_of(monkeypatch, secrets):
+    heard = {"name": "heard", "webhook_secrets": ["whsec_new", "whsec_old"]}
+    monkeypatch.setattr(settings, "SECRET_KEY", "k" * 50)
+    monkeypatch.setattr(settings, "CRASHPOINTS", False)
+    monkeypatch.setattr(settings, "GATEWAYS", [heard, {"name": "unheard", "webhook_secrets": secrets}])
+
+    monkeypatch.setattr(settings, "PRODUCTION", False)
+    assert production.check_production(None) == []
+    monkeypatch.setattr(settings, "PRODUCTION", True)
+    (problem,) = production.check_production(None)
+
+    assert (problem.id, problem.level) == ("holdfast.W033", WARNING)
+    assert "'unheard'" in problem.msg
 
 
 @pytest.mark.django_db(databases=["default", "replica"], transaction=True)

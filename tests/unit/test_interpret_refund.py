@@ -63,7 +63,7 @@ def test_a_refund_that_was_made_moves_its_amount_from_reserved_to_refunded(
         # That all of it is given back by now, only the writer's SQL can tell.
         change(tender, PaymentStatus.CAPTURED, refunded_delta=amount_minor, reserved_delta=-amount_minor),
         RefundChange(REFUND, RefundStatus.PENDING, RefundStatus.SUCCEEDED, "re_1"),
-        events.PaymentRefunded(PAYMENT, ORDER, amount_minor, "EUR", REFUND),
+        events.PaymentRefunded(PAYMENT, ORDER, amount_minor, "EUR", "one", REFUND),
     )
 
 
@@ -83,7 +83,9 @@ def test_a_refund_that_was_refused_gives_its_reservation_back(declined: Declined
         RefundChange(
             REFUND, RefundStatus.PENDING, RefundStatus.FAILED, declined.reference, failure_code=declined.code
         ),
-        events.PaymentRefundFailed(PAYMENT, ORDER, PART, "EUR", REFUND, declined.code),
+        events.PaymentRefundFailed(
+            PAYMENT, ORDER, PART, "EUR", "one", REFUND, declined.code, came_back=False
+        ),
     )
 
 

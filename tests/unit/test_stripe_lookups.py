@@ -1,9 +1,16 @@
 """An authorization that search does not show yet is looked for in the list, as far as it can be read."""
 
+from dataclasses import replace
+
 import pytest
 
 from payments.gateways.base import Absent, Authorize, InDoubt, Succeeded
-from payments.gateways.stripe_lookups import LISTED_PAGES_MAX, SEARCH_LAG_S_MAX, key_time_s
+from payments.gateways.stripe_lookups import (
+    CLOCKS_APART_S_MAX,
+    LISTED_PAGES_MAX,
+    SEARCH_LAG_S_MAX,
+    key_time_s,
+)
 from tests.unit.scripted_gateway import ScriptedGateway, answer
 from tests.unit.stripe_objects import ORDER, PAYMENT, error, gateway, intent, page
 
@@ -51,6 +58,30 @@ def test_a_key_tells_when_it_was_made(key, expected):
     assert key_time_s(key) == expected
 
 
+def test_an_authorization_that_was_shown_before_is_read_and_not_searched_for():
+    request = replace(AUTHORIZE, reference="pi_1")
+    with ScriptedGateway([answer(intent(**OURS))]) as server:
+        result = gateway(server.url).look_up(request)
+
+    assert result == Succeeded("pi_1", 1299)
+    (asked,) = server.requests
+    assert asked.startswith(b"GET /v1/payment_intents/pi_1?expand[0]=latest_charge ")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(404, type="invalid_request_error", code="resource_missing"),
+        answer(intent()),
+        answer("", status=500),
+    ],
+    ids=["gone", "of another key", "failing"],
+)
+def test_an_authorization_that_was_shown_before_is_never_absent(reply):
+    with ScriptedGateway([reply]) as server:
+        assert isinstance(gateway(server.url).look_up(replace(AUTHORIZE, reference="pi_1")), InDoubt)
+
+
 def test_what_search_shows_needs_no_list():
     result, asked = look_up(page(intent(**OURS)), answer(intent(**OURS)))
 
@@ -65,7 +96,7 @@ def test_what_search_does_not_show_yet_is_found_in_the_list_and_read_afresh():
 
     assert result == Succeeded("pi_1", 1299)
     assert asked[1:] == [
-        f"/v1/payment_intents?created[gte]={ASKED_S - 60}&limit=100",
+        f"/v1/payment_intents?created[gte]={ASKED_S - CLOCKS_APART_S_MAX}&limit=100",
         "/v1/payment_intents/pi_1?expand[0]=latest_charge",
     ]
 
@@ -79,7 +110,7 @@ def test_it_may_be_on_a_later_page():
     )
 
     assert result == Succeeded("pi_1", 1299)
-    assert asked[2] == f"/v1/payment_intents?created[gte]={ASKED_S - 60}&limit=100&starting_after=pi_other_2"
+    assert asked[2] == f"{asked[1]}&starting_after=pi_other_2"
 
 
 def test_what_neither_shows_is_absent():
@@ -100,6 +131,30 @@ def test_when_search_has_had_its_time_it_is_believed():
     result, _asked = look_up(NOTHING_FOUND, *full_pages(newest_s=ASKED_S + SEARCH_LAG_S_MAX + 1))
 
     assert result == Absent()
+
+
+def hundred(*, newest_s, oldest_s):
+    others = [other(number) for number in range(98)]
+    ends = other(98) | {"created": newest_s}, other(99) | {"created": oldest_s}
+    return listed(ends[0], *others, ends[1], has_more=True)
+
+
+def test_a_list_that_would_be_too_long_is_not_read_to_the_end():
+    now_s = ASKED_S + SEARCH_LAG_S_MAX
+
+    result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 10))
+
+    assert isinstance(result, InDoubt)
+    assert len(asked) == 2
+
+
+def test_a_list_of_many_that_is_short_enough_is_read_to_the_end():
+    now_s = ASKED_S + SEARCH_LAG_S_MAX
+
+    result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 20), listed(other(1)))
+
+    assert result == Absent()
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--detach", action="store_true", help="return when all is ready")
         parser.add_argument("--port", type=int, help="of the web server; otherwise the last one, or 8000")
-        parser.add_argument("--sandboxes", type=int, default=1, help="gateway accounts")
+        parser.add_argument("--sandboxes", type=int, default=2, help="gateway accounts")
         parser.add_argument("--workers", type=int, default=2, help="Celery worker processes")
 
     def handle(self, **options: Any) -> None:

@@ -1,13 +1,16 @@
-"""What operators see of payments and of what was asked of gateways for them."""
+"""What operators see of payments, of what was asked of gateways for them, and of what gateways told."""
+
+import json
 
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from payments.gateways.notices import TYPES
 from payments.gateways.registry import gateway_names
-from payments.models import Operation, Payment
+from payments.models import GatewayNotice, Operation, Payment
 from payments.money import Money
-from payments.states import PaymentStatus
+from payments.states import NoticeStatus, PaymentStatus
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
 
 
@@ -82,3 +85,33 @@ class PaymentAdmin(ReadOnlyAdmin):
     def refunded(self, payment: Payment) -> str:
         """Return what was given back."""
         return str(Money(payment.refunded_minor, payment.currency))
+
+
+@admin.register(GatewayNotice)
+class GatewayNoticeAdmin(ReadOnlyAdmin):
+    """Notices of gateways, the newest first; the body is what of it may be kept."""
+
+    list_display = (
+        "received_at",
+        "gateway",
+        "type",
+        "status",
+        "reference",
+        "payment_id",
+        "detail",
+        "handled_at",
+    )
+    list_filter = (
+        filter_by("status", lambda: list(NoticeStatus)),
+        filter_by("type", lambda: TYPES),
+        filter_by("gateway", gateway_names),
+    )
+    search_fields = ("id", "event_id", "reference", "payment_id")
+    ordering = ("-id",)
+    exclude = ("body",)
+    readonly_fields = ("event",)
+
+    @admin.display(description="event")
+    def event(self, notice: GatewayNotice) -> str:
+        """Return the event as text to read."""
+        return format_html("<pre>{}</pre>", json.dumps(notice.body, indent=2, ensure_ascii=False))

@@ -1,0 +1,5 @@
+"""What operators see of this context; importing registers it."""
+
+from payments.admin import ledger, payments
+
+__all__ = ["ledger", "payments"]

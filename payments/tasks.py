@@ -1,0 +1,33 @@
+"""The Celery entrances of payments."""
+
+import logging
+
+from celery import shared_task
+
+from payments.ledger import sealing
+from payments.services.observation import start_observations
+from payments.services.sweep_notices import sweep_notices
+from resilience import clock
+
+logger = logging.getLogger(__name__)
+
+# After an outage a task catches up with this many seals (100 000 transactions in 5 to 10 s, measured), below
+# the time limit of a task; the next one goes on.
+_SEALS_PER_TASK_MAX = 20
+
+
+@shared_task(name="payments.ledger.seal")
+def seal_ledger() -> None:
+    """Seal what was posted since the last time."""
+    for _seal in range(_SEALS_PER_TASK_MAX):
+        limit = sealing.TRANSACTIONS_PER_SEAL_MAX
+        if sealing.run_once(now=clock.now(), limit=limit) < limit:
+            return
+    logger.warning("Sealing the ledger lags behind posting.")
+
+
+@shared_task(name="payments.notices.sweep")
+def sweep_waiting_notices() -> None:
+    """Try notices again that wait for their payment, or that were left."""
+    swept = sweep_notices(now=clock.now(), observe=start_observations)
+    logger.info("Notices were swept.", extra=vars(swept))
