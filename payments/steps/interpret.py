@@ -141,8 +141,10 @@ def _action_required(exchange: Exchange, answer: ActionRequired, now: datetime) 
         if is_slip
         else Waiting("the payer has to act", given_up_at)
     )
-    if tender.is_waiting_for_payer:
-        # Shown already; or it is being worked on by now, and this is an old answer.
+    is_shown = tender.status is PaymentStatus.REQUIRES_ACTION and tender.reference == answer.reference
+    if tender.status is PaymentStatus.PROCESSING or (is_shown and tender.action_until):
+        # Being worked on by now, so that this is an old answer; or shown already. A charge that the gateway
+        # has forgotten is followed by another, whose address has to be shown.
         return Meaning(waiting)
     change = change_of(
         tender,

@@ -546,6 +546,15 @@ def test_whoever_still_has_time_is_waited_for(tender: Tender, answer: Answer, wa
     assert meaning_of(answer, OperationKind.AUTHORIZE, tender, Mode.LOOK) == Meaning(waiting)
 
 
+def test_a_payer_is_sent_to_the_charge_that_followed_a_forgotten_one():
+    another = replace(REDIRECT, reference="pi_2", url="https://gateway.test/pi_2")
+
+    meaning = meaning_of(another, OperationKind.AUTHORIZE, REQUIRES_ACTION, Mode.SEND)
+
+    assert meaning.payment is not None
+    assert (meaning.payment.reference, meaning.payment.action_url) == ("pi_2", "https://gateway.test/pi_2")
+
+
 @pytest.mark.parametrize(
     ("answer", "until", "code"),
     [
