@@ -12,6 +12,8 @@ ARGS ?=
 RUN_PACKAGES := .venv/run-packages
 TEST_PACKAGES := .venv/test-packages
 
+ALONE := tests/chaos tests/integration/test_benchmarks_short.py
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +31,18 @@ down: $(RUN_PACKAGES) ## Stop what `make run` or `make up` started here
 	@exec $(BIN)/python manage.py down
 
 .PHONY: test
-test: lint ## Lint, types, architecture, and every test, on real servers
+test: lint ## Lint, types, architecture, and every test, on real servers (ARGS: only these)
+ifeq ($(strip $(ARGS)),)
+	@# Two at a time, each with servers of its own; storms and benchmarks want the machine for themselves.
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
+
+.PHONY: storm
+storm: $(TEST_PACKAGES) ## The long form of the payments storm: 3,000 real orders (about 20 minutes)
+	HOLDFAST_STORM_ORDERS=3000 $(BIN)/python -m pytest -s tests/chaos/test_payments_storm.py
 
 .PHONY: lint
 lint: $(TEST_PACKAGES) ## Style, types, the law between the rooms, missing migrations

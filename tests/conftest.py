@@ -1,7 +1,7 @@
 """Fixtures over the servers of `tests.harness`."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,3 +89,11 @@ def django_db_setup(harness: Harness, django_db_blocker: DjangoDbBlocker) -> Non
     """
     with django_db_blocker.unblock():
         call_command("migrate", verbosity=0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make what was logged fit to be sent from a worker to the controller: texts of tests are no UTF-8."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report

@@ -92,7 +92,9 @@ HARNESS = pytest.StashKey[Harness]()
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     # A wrapper runs before pytest-django's own hook, which loads the settings.
     options = early_config.known_args_namespace
-    if not (options.collectonly or options.help or options.version):
+    # Under xdist each worker has servers of its own, and the controller runs no test.
+    is_controller = bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+    if not (options.collectonly or options.help or options.version or is_controller):
         harness = Harness()
         early_config.stash[HARNESS] = harness
         early_config.add_cleanup(harness.stop)
