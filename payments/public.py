@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db.models import Sum
 
 from payments import store
+from payments.messages import message_of_payment
 from payments.methods import method_type_of
 from payments.models import Payment
-from payments.states import DELAYED, MethodType
+from payments.states import DELAYED, MethodType, PaymentStatus
 from payments.steps.authorize_payments import AuthorizePayments
 from payments.steps.capture_payments import CapturePayments
 from payments.steps.interpret import CLEARING_LASTS, SLIP_LASTS
@@ -57,6 +58,17 @@ class PaymentView:
     action_url: str = ""
     action_until: datetime | None = None
     in_doubt_since: datetime | None = None
+    refund_reserved_minor: int = 0
+
+    @property
+    def message(self) -> str:
+        """What to tell the buyer while the end is not known; "" where it is."""
+        return message_of_payment(
+            status=PaymentStatus(self.status),
+            action_type=self.action_type,
+            is_in_doubt=self.in_doubt_since is not None,
+            is_being_refunded=self.refund_reserved_minor > 0,
+        )
 
 
 def open_payments(
@@ -113,6 +125,7 @@ def payments_of(*, order_ids: Sequence[UUID]) -> dict[UUID, list[PaymentView]]:
         "action_url",
         "action_until",
         "in_doubt_since",
+        "refund_reserved_minor",
     ):
         by_order[row[1]].append(PaymentView(*row))
     return by_order

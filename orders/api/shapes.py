@@ -154,7 +154,10 @@ class NextAction(serializers.Serializer[Any]):
 
 
 class OrderPayment(serializers.Serializer[Any]):
-    """One tender. `action_url` is where the payer has to go while `requires_action`."""
+    """One tender. `action_url` is where the payer has to go while `requires_action`.
+
+    `message` is for the buyer, and there only while the end of the payment is not known.
+    """
 
     id = serializers.UUIDField()
     method = serializers.CharField()
@@ -165,6 +168,7 @@ class OrderPayment(serializers.Serializer[Any]):
     next_action = NextAction(required=False)
     action_url = serializers.CharField(required=False)
     in_doubt_since = serializers.DateTimeField(required=False)
+    message = serializers.CharField(required=False)
 
 
 class Order(serializers.Serializer[Any]):

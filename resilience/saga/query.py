@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Min
+
 from resilience.saga.models import Saga
 from resilience.saga.states import SagaStatus
 
@@ -14,7 +16,7 @@ def statuses_of(definition: str, *, business_keys: Sequence[UUID]) -> dict[UUID,
     return {key: SagaStatus(status) for key, status in rows.values_list("business_key", "status")}
 
 
-def next_due_of(business_key: UUID) -> datetime | None:
-    """Return when the first of the sagas of a business key goes on by itself, None without one."""
-    due = Saga.objects.filter(business_key=business_key, due_at__isnull=False)
-    return due.order_by("due_at").values_list("due_at", flat=True).first()
+def next_dues_of(business_keys: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when the first saga of each business key goes on by itself; keys without one are left out."""
+    due = Saga.objects.filter(business_key__in=business_keys, due_at__isnull=False)
+    return dict(due.values_list("business_key").annotate(first=Min("due_at")).order_by())
