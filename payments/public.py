@@ -16,12 +16,14 @@ from payments.steps.authorize_payments import AuthorizePayments
 from payments.steps.capture_payments import CapturePayments
 from payments.steps.interpret import CLEARING_LASTS, SLIP_LASTS
 from payments.steps.return_payments import ReturnPayments, end_unsent_payments
+from payments.timeline import PaymentsTimeline, timeline_of
 
 __all__ = [
     "AuthorizePayments",
     "CapturePayments",
     "MethodType",
     "PaymentView",
+    "PaymentsTimeline",
     "ReturnPayments",
     "TenderDraft",
     "end_unsent_payments",
@@ -30,6 +32,7 @@ __all__ = [
     "payments_of",
     "refunded_of",
     "time_to_pay",
+    "timeline_of",
 ]
 
 

@@ -20,6 +20,17 @@ STOCK_MAX = 1_000_000_000
 SKU_LENGTH_MAX = 64
 SKU_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]*"
 METHOD_PATTERN = r"[A-Za-z0-9_-]+"
+TIMELINE_KINDS = [
+    "dispute",
+    "event",
+    "ledger",
+    "operation",
+    "operator_action",
+    "refund",
+    "saga",
+    "step",
+    "webhook",
+]
 EMAIL_PATTERN = r"[^@\s]+@[^@\s]+"
 
 
@@ -192,6 +203,22 @@ class OrderPage(serializers.Serializer[Any]):
     """A page of orders, newest first."""
 
     data = Order(many=True)  # type: ignore[assignment] # the name is the API's
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class TimelineEntry(serializers.Serializer[Any]):
+    """One thing that happened. What `details` holds depends on `kind`; new fields may come."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=TIMELINE_KINDS)
+    title = serializers.CharField()
+    details = serializers.DictField()
+
+
+class TimelinePage(serializers.Serializer[Any]):
+    """A page of an order's timeline, the oldest first."""
+
+    data = TimelineEntry(many=True)  # type: ignore[assignment] # the name is the API's
     next_cursor = serializers.CharField(allow_null=True)
 
 

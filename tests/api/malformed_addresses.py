@@ -99,6 +99,12 @@ PATHS = [
     reading(f"{PRODUCTS}/%27%20OR%201%3D1%20--", 404, "product_not_found"),
     reading("/api/v1/%F0%9F%9A%B2", 404, "not_found"),
     reading("/api/v1/" + "x" * 10_000, 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline", 404, "order_not_found"),
+    reading(f"{ORDERS}/x/timeline", 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline/", 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?limit=101", 400, VALID, "limit"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?cursor=MDE4OTAwMDA.x", 400, "invalid_cursor", "cursor"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?kind=step", 400, "invalid_query", "kind"),
     *[
         reading(f"{PAYMENTS}/{NOBODYS}/refunds/{name}", 404, "not_found")
         for name in ("1", "x", "", NOBODYS[:-1], f"{NOBODYS}/", NOBODYS.replace("-", ""))

@@ -26,6 +26,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "orders": {"GET": "orders.read", "POST": "orders.write"},
     "orders/<uuid:order_id>": {"GET": "orders.read"},
     "orders/<uuid:order_id>/cancel": {"POST": "orders.write"},
+    "orders/<uuid:order_id>/timeline": {"GET": "orders.read"},
     "products": {"GET": "orders.read"},
     "products/<str:sku>": {"GET": "orders.read", "PUT": "catalogue.write"},
     "products/<str:sku>/stock": {"POST": "catalogue.write"},
