@@ -1,6 +1,7 @@
 """Questions about sagas that other sagas and screens ask."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +9,36 @@ from django.db.models import Min
 
 from resilience.saga.models import Saga
 from resilience.saga.states import SagaStatus
+
+
+@dataclass(frozen=True)
+class OpenSaga:
+    """A saga that has not ended. `parked_from`: None unless parked; `is_due`: it goes on by itself."""
+
+    id: UUID
+    definition: str
+    version: int
+    business_key: UUID
+    status: SagaStatus
+    parked_from: SagaStatus | None
+    is_due: bool
+
+
+def open_sagas_of(business_keys: Sequence[UUID]) -> list[OpenSaga]:
+    """Return the sagas of these business keys that have not ended, as the primary knows them."""
+    rows = Saga.objects.using("default").filter(business_key__in=business_keys, ended_at__isnull=True)
+    return [
+        OpenSaga(
+            row.pk,
+            row.definition,
+            row.version,
+            row.business_key,
+            SagaStatus(row.status),
+            SagaStatus(row.parked_from) if row.parked_from else None,
+            row.due_at is not None,
+        )
+        for row in rows.order_by("pk").defer("data", "reason", "parked_reason")
+    ]
 
 
 def statuses_of(definition: str, *, business_keys: Sequence[UUID]) -> dict[UUID, SagaStatus]:
