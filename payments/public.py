@@ -14,7 +14,7 @@ from payments.models import Payment
 from payments.states import DELAYED, MethodType, PaymentStatus
 from payments.steps.authorize_payments import AuthorizePayments
 from payments.steps.capture_payments import CapturePayments
-from payments.steps.interpret import CLEARING_LASTS, SLIP_LASTS
+from payments.steps.interpret import AUTHENTICATION_LASTS, CLEARING_LASTS, SLIP_LASTS
 from payments.steps.return_payments import ReturnPayments, end_unsent_payments
 from payments.timeline import PaymentsTimeline, timeline_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "end_unsent_payments",
     "method_type_of",
     "open_payments",
+    "payer_may_take",
     "payments_of",
     "refunded_of",
     "time_to_pay",
@@ -97,6 +98,11 @@ def open_payments(
         PaymentView(payment_id, order_id, tender.method, tender.amount_minor, currency, "pending")
         for payment_id, tender in zip(ids, tenders, strict=True)
     ]
+
+
+def payer_may_take(*, method_type: MethodType) -> timedelta:
+    """Return how long the payer of such a method may take, until the gateway says what became of it."""
+    return SLIP_LASTS + CLEARING_LASTS if method_type in DELAYED else AUTHENTICATION_LASTS
 
 
 def time_to_pay(*, tenders: Sequence[TenderDraft]) -> timedelta:
