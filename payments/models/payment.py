@@ -82,11 +82,6 @@ class Payment(models.Model):
                 condition=~Q(reference=""),
                 name="payments_by_reference",
             ),
-            models.Index(
-                fields=["capture_before"],
-                condition=Q(status=PaymentStatus.AUTHORIZED),
-                name="payments_authorization_ends",
-            ),
         ]
 
     def __str__(self) -> str:
