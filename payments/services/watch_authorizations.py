@@ -18,7 +18,7 @@ from payments.states import PaymentStatus
 from payments.steps.authorize_payments import LAPSE_MARGIN
 from payments.steps.return_payments import ReturnPayments
 from resilience.saga.operate import Instruction, SagaNotParkedError, SagaPastPivotError, compensate
-from resilience.saga.query import OpenSaga, open_sagas_of
+from resilience.saga.query import OpenSaga, keys_of_open_sagas, open_sagas_of
 from resilience.saga.registry import UnknownDefinitionError, definition_of
 from resilience.saga.start import signal
 from resilience.saga.states import SagaStatus
@@ -53,12 +53,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Watched:
-    """What came of one watch, in sagas; `unattended` counts orders that no saga looks after."""
+    """What came of one watch, in sagas."""
 
     turned_round: int = 0
     woken: int = 0
     left: int = 0
-    unattended: int = 0
 
 
 def watch_authorizations(*, now: datetime) -> Watched:
@@ -75,11 +74,8 @@ def watch_authorizations(*, now: datetime) -> Watched:
         _turn_round(saga, holdings[saga.business_key], now) for saga in by_verdict[Verdict.TURN_ROUND]
     )
     signal(business_keys=sorted({saga.business_key for saga in by_verdict[Verdict.WAKE]}))
-    unattended = holdings.keys() - {saga.business_key for saga in sagas}
-    for order_id in sorted(unattended):
-        logger.error("Money is held for an order that no saga looks after.", extra=vars(holdings[order_id]))
     woken = len(by_verdict[Verdict.WAKE])
-    return Watched(turned, woken, len(sagas) - turned - woken, len(unattended))
+    return Watched(turned, woken, len(sagas) - turned - woken)
 
 
 def judge(saga: OpenSaga, holding: Holding) -> Verdict:
@@ -126,9 +122,16 @@ def _turn_round(saga: OpenSaga, holding: Holding, now: datetime) -> bool:
 
 
 def _lapsing(now: datetime) -> dict[UUID, Holding]:
-    """Return what lapses within the margin, by order; what has lapsed cannot be let go any more."""
+    """Return what lapses within the margin, by order; what has lapsed cannot be let go any more.
+
+    From the open sagas to their payments, for no index holds the end of a hold: it would be written with
+    every update of a payment, to be read once in five minutes.
+    """
     rows = Payment.objects.using("default").filter(
-        status=PaymentStatus.AUTHORIZED, capture_before__gt=now, capture_before__lte=now + LAPSE_MARGIN
+        order_id__in=keys_of_open_sagas(),
+        status=PaymentStatus.AUTHORIZED,
+        capture_before__gt=now,
+        capture_before__lte=now + LAPSE_MARGIN,
     )
     by_order = (
         rows.values_list("order_id")

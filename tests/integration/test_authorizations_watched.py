@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from orders.models import Order
 from payments.models import Payment
@@ -195,14 +197,48 @@ def test_a_parked_cancellation_is_never_turned_round() -> None:
     ]
 
 
-def test_money_that_no_saga_looks_after_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_money_that_no_saga_looks_after_is_left_to_the_auditor() -> None:
     order_id = held_order()
     Saga.objects.all().delete()
 
-    assert watch_authorizations(now=clock.now()) == Watched(unattended=1)
+    assert watch_authorizations(now=clock.now()) == Watched()
 
-    assert "Money is held for an order that no saga looks after." in caplog.text
     assert statuses(order_id) == ["authorized", "requires_action"]
+
+
+def test_what_has_ended_is_not_walked_through() -> None:
+    park(held_order())
+    held_order()
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
+        cursor.execute(_MANY_ENDED_PAYMENTS)
+        cursor.execute(_MANY_ENDED_SAGAS)
+        cursor.execute("ANALYZE payments_payment")
+        cursor.execute("ANALYZE resilience_saga")
+        watch_authorizations(now=clock.now())
+        [question] = [query["sql"] for query in queries if "MIN(" in query["sql"]]
+        cursor.execute(f"EXPLAIN {question}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Seq Scan" not in plan
+    for index in ("saga_is_parked", "saga_is_due", "a_tender_has_one_place_in_its_order"):
+        assert index in plan
+
+
+_MANY_ENDED_PAYMENTS = """
+INSERT INTO payments_payment (id, order_id, client, position, method, method_type, amount_minor, currency,
+    status, captured_minor, refunded_minor, gateway, reference, action_url, decline_code, created_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 'shop', 0, 'pm', 'card', 1, 'EUR',
+    'voided', 0, 0, '', '', '', '', now()
+FROM generate_series(1, 20000)
+"""
+_MANY_ENDED_SAGAS = """
+INSERT INTO resilience_saga (id, definition, version, business_key, status, cursor, attempt, waits, data,
+    reason, parked_from, parked_reason, abort_requested, deadline_at, lease_owner, fence, created_at,
+    ended_at)
+SELECT gen_random_uuid(), 'place_order', 1, gen_random_uuid(), 'completed', 0, 0, 0, '{}', '', '', '', false,
+    now(), '', 0, now(), now()
+FROM generate_series(1, 20000)
+"""
 
 
 def test_one_watch_looks_at_so_many_and_at_those_first_that_lapse_first(
