@@ -40,11 +40,15 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "order_not_found": 404,
     "payment_not_found": 404,
     "product_not_found": 404,
+    "refund_not_found": 404,
     "conflict": 409,
+    "nothing_to_refund": 409,
+    "payment_disputed": 409,
     "stock_below_reserved": 409,
     "request_in_progress": 409,
     "body_too_large": 413,
     "idempotency_key_reused": 422,
+    "refund_too_large": 422,
     "throttled": 429,
 }
 REFUSAL_STATUS = 422

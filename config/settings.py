@@ -176,6 +176,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "let go of authorizations that lapse": {
+        "task": "payments.watch_authorizations",
+        # Far below LAPSE_MARGIN (payments/steps/authorize_payments.py): a slow gateway is asked in time.
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

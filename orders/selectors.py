@@ -40,6 +40,11 @@ def order_of(client: str, order_id: UUID) -> Order | None:
     return orders_of(client).filter(pk=order_id).first()
 
 
+def order_exists(client: str, order_id: UUID) -> bool:
+    """Tell whether this is a client's order."""
+    return Order.objects.filter(client=client, pk=order_id).exists()
+
+
 def filtered_orders(
     client: str,
     *,

@@ -9,6 +9,12 @@ class PaymentNotFoundError(Refusal):
     code = "payment_not_found"
 
 
+class RefundNotFoundError(Refusal):
+    """The payment has no such refund."""
+
+    code = "refund_not_found"
+
+
 class NothingToRefundError(Refusal):
     """Nothing was captured, or all of it is given back or being given back."""
 

@@ -8,27 +8,32 @@ from uuid import UUID
 from django.db.models import Sum
 
 from payments import store
+from payments.messages import message_of_payment
 from payments.methods import method_type_of
 from payments.models import Payment
-from payments.states import DELAYED, MethodType
+from payments.states import DELAYED, MethodType, PaymentStatus
 from payments.steps.authorize_payments import AuthorizePayments
 from payments.steps.capture_payments import CapturePayments
-from payments.steps.interpret import CLEARING_LASTS, SLIP_LASTS
+from payments.steps.interpret import AUTHENTICATION_LASTS, CLEARING_LASTS, SLIP_LASTS
 from payments.steps.return_payments import ReturnPayments, end_unsent_payments
+from payments.timeline import PaymentsTimeline, timeline_of
 
 __all__ = [
     "AuthorizePayments",
     "CapturePayments",
     "MethodType",
     "PaymentView",
+    "PaymentsTimeline",
     "ReturnPayments",
     "TenderDraft",
     "end_unsent_payments",
     "method_type_of",
     "open_payments",
+    "payer_may_take",
     "payments_of",
     "refunded_of",
     "time_to_pay",
+    "timeline_of",
 ]
 
 
@@ -57,6 +62,17 @@ class PaymentView:
     action_url: str = ""
     action_until: datetime | None = None
     in_doubt_since: datetime | None = None
+    refund_reserved_minor: int = 0
+
+    @property
+    def message(self) -> str:
+        """What to tell the buyer while the end is not known; "" where it is."""
+        return message_of_payment(
+            status=PaymentStatus(self.status),
+            action_type=self.action_type,
+            is_in_doubt=self.in_doubt_since is not None,
+            is_being_refunded=self.refund_reserved_minor > 0,
+        )
 
 
 def open_payments(
@@ -82,6 +98,11 @@ def open_payments(
         PaymentView(payment_id, order_id, tender.method, tender.amount_minor, currency, "pending")
         for payment_id, tender in zip(ids, tenders, strict=True)
     ]
+
+
+def payer_may_take(*, method_type: MethodType) -> timedelta:
+    """Return how long the payer of such a method may take, until the gateway says what became of it."""
+    return SLIP_LASTS + CLEARING_LASTS if method_type in DELAYED else AUTHENTICATION_LASTS
 
 
 def time_to_pay(*, tenders: Sequence[TenderDraft]) -> timedelta:
@@ -113,6 +134,7 @@ def payments_of(*, order_ids: Sequence[UUID]) -> dict[UUID, list[PaymentView]]:
         "action_url",
         "action_until",
         "in_doubt_since",
+        "refund_reserved_minor",
     ):
         by_order[row[1]].append(PaymentView(*row))
     return by_order

@@ -7,6 +7,7 @@ from celery import shared_task
 from payments.ledger import sealing
 from payments.services.observation import start_observations
 from payments.services.sweep_notices import sweep_notices
+from payments.services.watch_authorizations import watch_authorizations
 from resilience import clock
 
 logger = logging.getLogger(__name__)
@@ -31,3 +32,10 @@ def sweep_waiting_notices() -> None:
     """Try notices again that wait for their payment, or that were left."""
     swept = sweep_notices(now=clock.now(), observe=start_observations)
     logger.info("Notices were swept.", extra=vars(swept))
+
+
+@shared_task(name="payments.watch_authorizations")
+def watch_lapsing_authorizations() -> None:
+    """Let go of held money that lapses soon and that nobody moves."""
+    watched = watch_authorizations(now=clock.now())
+    logger.info("Authorizations were watched.", extra=vars(watched))

@@ -138,4 +138,6 @@ def _payment(payment: PaymentView) -> Json:
         }
     if payment.in_doubt_since:
         shown["in_doubt_since"] = timestamp(payment.in_doubt_since)
+    if payment.message:
+        shown["message"] = payment.message
     return shown

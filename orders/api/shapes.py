@@ -20,6 +20,17 @@ STOCK_MAX = 1_000_000_000
 SKU_LENGTH_MAX = 64
 SKU_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]*"
 METHOD_PATTERN = r"[A-Za-z0-9_-]+"
+TIMELINE_KINDS = [
+    "dispute",
+    "event",
+    "ledger",
+    "operation",
+    "operator_action",
+    "refund",
+    "saga",
+    "step",
+    "webhook",
+]
 EMAIL_PATTERN = r"[^@\s]+@[^@\s]+"
 
 
@@ -154,7 +165,10 @@ class NextAction(serializers.Serializer[Any]):
 
 
 class OrderPayment(serializers.Serializer[Any]):
-    """One tender. `action_url` is where the payer has to go while `requires_action`."""
+    """One tender. `action_url` is where the payer has to go while `requires_action`.
+
+    `message` is for the buyer, and there only while the end of the payment is not known.
+    """
 
     id = serializers.UUIDField()
     method = serializers.CharField()
@@ -165,6 +179,7 @@ class OrderPayment(serializers.Serializer[Any]):
     next_action = NextAction(required=False)
     action_url = serializers.CharField(required=False)
     in_doubt_since = serializers.DateTimeField(required=False)
+    message = serializers.CharField(required=False)
 
 
 class Order(serializers.Serializer[Any]):
@@ -188,6 +203,22 @@ class OrderPage(serializers.Serializer[Any]):
     """A page of orders, newest first."""
 
     data = Order(many=True)  # type: ignore[assignment] # the name is the API's
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class TimelineEntry(serializers.Serializer[Any]):
+    """One thing that happened. What `details` holds depends on `kind`; new fields may come."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=TIMELINE_KINDS)
+    title = serializers.CharField()
+    details = serializers.DictField()
+
+
+class TimelinePage(serializers.Serializer[Any]):
+    """A page of an order's timeline, the oldest first."""
+
+    data = TimelineEntry(many=True)  # type: ignore[assignment] # the name is the API's
     next_cursor = serializers.CharField(allow_null=True)
 
 

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 
 from orders.api import representations, shapes
 from orders.api.reading import read_order
-from orders.api.waiting import preferred_wait_s, wait_until_decided
 from orders.errors import OrderNotFoundError
+from orders.models import Order
 from orders.selectors import filtered_orders, order_of
 from orders.services.cancel_order import cancel_order
 from orders.services.place_order import PlacedOrder, place_order
@@ -27,6 +27,7 @@ from resilience.rest.errors import invalid_field
 from resilience.rest.openapi import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters, timestamp_parameter
+from resilience.rest.waiting import PREFER_WAIT, preferred_wait_s, wait_while
 from resilience.routing.scope import primary_only
 
 LIST_PARAMETERS = PARAMETERS | {"status", "customer", "placed_after", "placed_before"}
@@ -42,14 +43,7 @@ class OrdersView(APIView):
         operation_id="placeOrder",
         request=shapes.OrderRequest,
         responses={201: shapes.Order},
-        parameters=[
-            OpenApiParameter(
-                "Prefer",
-                str,
-                OpenApiParameter.HEADER,
-                description="`wait=N` (at most 30): hold the answer until the order settled or N s passed.",
-            )
-        ],
+        parameters=[PREFER_WAIT],
     )
     def post(self, request: Request) -> HttpResponse:
         """Accept an order. Once this has answered 201 the order survives any crash.
@@ -153,9 +147,13 @@ def _order_document(client: str, order_id: UUID) -> representations.Json:
 
 
 def _waited(response: HttpResponse, *, client: str, order_id: UUID, wait_s: int) -> HttpResponse:
-    if not wait_until_decided(order_id, wait_s=wait_s):
+    if not wait_while(lambda: _is_pending(order_id), wait_s=wait_s):
         return response
     with primary_only():
         document = _order_document(client, order_id)
     headers = {"Location": response["Location"], "Preference-Applied": f"wait={wait_s}"}
     return Answer.of_document(document, status=201, headers=headers).as_response()
+
+
+def _is_pending(order_id: UUID) -> bool:
+    return Order.objects.using("default").filter(pk=order_id, status=OrderStatus.PENDING).exists()

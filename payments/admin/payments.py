@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from payments.gateways.notices import TYPES
 from payments.gateways.registry import gateway_names
-from payments.models import GatewayNotice, Operation, Payment
+from payments.models import Dispute, GatewayNotice, Operation, Payment, Refund
 from payments.money import Money
 from payments.states import NoticeStatus, PaymentStatus
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
@@ -32,6 +32,31 @@ class OperationInline(ReadOnlyInline):
         "in_doubt_since",
         "settled_at",
     )
+
+
+class RefundInline(ReadOnlyInline):
+    """What goes back of it, from the wish to the gateway's word."""
+
+    model = Refund
+    fields = (
+        "id",
+        "status",
+        "amount_minor",
+        "source",
+        "reason",
+        "reference",
+        "failure_code",
+        "created_at",
+        "settled_at",
+    )
+    readonly_fields = ("id",)
+
+
+class DisputeInline(ReadOnlyInline):
+    """What its payer's bank takes, or took, back."""
+
+    model = Dispute
+    fields = ("reference", "status", "amount_minor", "reason", "opened_at", "closed_at")
 
 
 @admin.register(Payment)
@@ -58,8 +83,8 @@ class PaymentAdmin(ReadOnlyAdmin):
     )
     search_fields = ("id", "order_id", "reference", "client")
     ordering = ("-id",)
-    inlines = (OperationInline,)
-    readonly_fields = ("order",)
+    inlines = (OperationInline, RefundInline, DisputeInline)
+    readonly_fields = ("order", "elsewhere")
 
     @admin.display(description="order")
     def order(self, payment: Payment) -> str:
@@ -69,6 +94,20 @@ class PaymentAdmin(ReadOnlyAdmin):
             '<a href="{}">{}</a>',
             reverse("admin:orders_order_change", args=[payment.order_id]),
             payment.order_id,
+        )
+
+    @admin.display(description="see also")
+    def elsewhere(self, payment: Payment) -> str:
+        """Return links to what was booked for its order, to what gateways told of it, and to its events."""
+        return format_html(
+            '<a href="{}?q={}">ledger</a> · <a href="{}?q={}">notices</a> · <a href="{}?q={}">events</a>',
+            reverse("admin:payments_ledgertransaction_changelist"),
+            payment.order_id,
+            reverse("admin:payments_gatewaynotice_changelist"),
+            payment.pk,
+            # The address by its name: events belong to another room.
+            reverse("admin:resilience_loggedevent_changelist"),
+            payment.pk,
         )
 
     @admin.display(description="amount", ordering="amount_minor")

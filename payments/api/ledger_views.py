@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from payments.api.views import MoneyShape, existing_payment, timestamp
+from payments.api.representations import timestamp
+from payments.api.shapes import MoneyShape
+from payments.api.views import existing_payment
 from payments.ledger.balances import Balance, StatementLine, balances, statement
 from resilience.apikeys.authentication import principal_of
 from resilience.rest.errors import invalid_field

@@ -3,11 +3,16 @@
 from django.urls import path
 
 from payments.api.ledger_views import LedgerBalancesView, LedgerEntriesView, PaymentLedgerView
+from payments.api.refund_views import RefundsView, RefundView
 from payments.api.views import PaymentView
+
+_PAYMENT = "payments/<uuid:payment_id>"
 
 urlpatterns = [
     path("ledger/balances", LedgerBalancesView.as_view(), name="ledger-balances"),
     path("ledger/entries", LedgerEntriesView.as_view(), name="ledger-entries"),
-    path("payments/<uuid:payment_id>", PaymentView.as_view(), name="payment"),
-    path("payments/<uuid:payment_id>/ledger", PaymentLedgerView.as_view(), name="payment-ledger"),
+    path(_PAYMENT, PaymentView.as_view(), name="payment"),
+    path(f"{_PAYMENT}/ledger", PaymentLedgerView.as_view(), name="payment-ledger"),
+    path(f"{_PAYMENT}/refunds", RefundsView.as_view(), name="refunds"),
+    path(f"{_PAYMENT}/refunds/<uuid:refund_id>", RefundView.as_view(), name="refund"),
 ]

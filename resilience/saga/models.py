@@ -72,6 +72,12 @@ class Saga(models.Model):
                 name="saga_is_due",
             ),
             models.Index(fields=["business_key"], name="saga_business_key"),
+            # A handful of rows, ever: what moves is not in it, so the hot path does not write it.
+            models.Index(
+                fields=["business_key"],
+                condition=models.Q(status=SagaStatus.PARKED.value),
+                name="saga_is_parked",
+            ),
         ]
 
     def __str__(self) -> str:

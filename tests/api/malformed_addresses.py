@@ -99,6 +99,23 @@ PATHS = [
     reading(f"{PRODUCTS}/%27%20OR%201%3D1%20--", 404, "product_not_found"),
     reading("/api/v1/%F0%9F%9A%B2", 404, "not_found"),
     reading("/api/v1/" + "x" * 10_000, 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline", 404, "order_not_found"),
+    reading(f"{ORDERS}/x/timeline", 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline/", 404, "not_found"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?limit=101", 400, VALID, "limit"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?cursor=MDE4OTAwMDA.x", 400, "invalid_cursor", "cursor"),
+    reading(f"{ORDERS}/{NOBODYS}/timeline?kind=step", 400, "invalid_query", "kind"),
+    *[
+        reading(f"{PAYMENTS}/{NOBODYS}/refunds/{name}", 404, "not_found")
+        for name in ("1", "x", "", NOBODYS[:-1], f"{NOBODYS}/", NOBODYS.replace("-", ""))
+    ],
+    reading(f"{PAYMENTS}/{NOBODYS}/refunds", 404, "payment_not_found"),
+    reading(f"{PAYMENTS}/{NOBODYS}/refunds/{NOBODYS}", 404, "payment_not_found"),
+    reading(f"{PAYMENTS}/x/refunds", 404, "not_found"),
+    reading(f"{PAYMENTS}/{NOBODYS}/refunds?limit=0", 400, VALID, "limit"),
+    reading(f"{PAYMENTS}/{NOBODYS}/refunds?cursor=x", 400, "invalid_cursor", "cursor"),
+    reading(f"{PAYMENTS}/{NOBODYS}/refunds?status=pending", 400, "invalid_query", "status"),
+    Bad("refund no id", 404, "not_found", None, path=f"{PAYMENTS}/x/refunds"),
     Bad("cancel nobody's", 404, "order_not_found", None, path=f"{ORDERS}/{NOBODYS}/cancel"),
     Bad("cancel no id", 404, "not_found", None, path=f"{ORDERS}/x/cancel"),
 ]
@@ -136,4 +153,42 @@ CATALOGUE = [
     counting("9" * 30, JSON),
 ]
 
-MALFORMED_ADDRESSES = {"lists": LISTS, "paths": PATHS, "catalogue": CATALOGUE}
+
+def refunding(
+    literal: bytes, place: str | None, code: str = VALID, *, status: int = 400, **headers: str | None
+) -> Bad:
+    """A refund of nobody's payment: what is wrong with it is told before anything is looked up."""
+    path = f"{PAYMENTS}/{NOBODYS}/refunds"
+    return Bad(f"refund {literal[:40]!r} {headers}", status, code, place, literal, path=path, headers=headers)
+
+
+REFUNDS = [
+    *[
+        refunding(b'{"amount": %s}' % literal, "/amount")
+        for literal in (b"0", b"-1", b'"1"', b"1.0", b"1e2", b"true", b"null", b"[]", b"{}", b"-0")
+    ],
+    refunding(b'{"amount": 1000000000001}', "/amount"),
+    refunding(b'{"amount": %s}' % (b"9" * 30), "/amount", JSON),
+    refunding(b'{"amount": NaN}', "/amount", JSON),
+    *[
+        refunding(b'{"reason": %s}' % literal, "/reason")
+        for literal in (b"1", b"null", b'""', b'" x"', b'"a\\nb"', b"[]", b'"%s"' % (b"x" * 256))
+    ],
+    refunding(b'{"reason": "\\u0000"}', "/reason", JSON),
+    refunding(json.dumps({"reason": f"to {CARD}"}).encode(), "/reason", "card_number_refused"),
+    refunding(json.dumps({"note": CARD}).encode(), "/note", "card_number_refused"),
+    *[
+        refunding(b'{"%s": 1}' % name, f"/{name.decode()}")
+        for name in (b"currency", b"payment_id", b"source", b"status", b"metadata")
+    ],
+    refunding(b"[]", "", JSON),
+    refunding(b'{"amount": 1, "amount": 2}', "", JSON),
+    refunding(b"{", "", JSON),
+    refunding(b'{"amount": 1}', "Idempotency-Key", "idempotency_key_missing", idempotency_key=None),
+    refunding(b'{"amount": 1}', "Idempotency-Key", "idempotency_key_invalid", idempotency_key=""),
+    refunding(b'{"amount": 1}', "Prefer", prefer="wait=31"),
+    refunding(b'{"amount": 1}', "Prefer", prefer="wait=x"),
+    refunding(b"x" * (1024 * 1024 + 1), None, "body_too_large", status=413),
+]
+
+MALFORMED_ADDRESSES = {"lists": LISTS, "paths": PATHS, "catalogue": CATALOGUE, "refunds": REFUNDS}

@@ -12,7 +12,7 @@ from tests.orders_kit import SKU
 ORDERS = "/api/v1/orders"
 PRODUCTS = "/api/v1/products"
 PAYMENTS = "/api/v1/payments"
-STOREFRONT = ("orders.read", "orders.write", "payments.read")
+STOREFRONT = ("orders.read", "orders.write", "payments.read", "payments.refund")
 IMPORTER = (*STOREFRONT, "orders.import")
 EVERYTHING = (*IMPORTER, "catalogue.write", "ledger.read")
 
@@ -24,6 +24,7 @@ TABLES = (
     "orders_product",
     "payments_payment",
     "payments_operation",
+    "payments_refund",
     "resilience_saga",
     "resilience_saga_step",
     "resilience_event",
@@ -44,6 +45,13 @@ class Shop(Caller):
             idempotency_key=uuid4().hex if key is None else key,
             **headers,
         )
+
+    def refund(
+        self, payment_id: object, body: object = b"", *, key: str | None = None, **headers: str
+    ) -> Any:
+        """Ask for a refund, of all that is left by default, under a fresh key by default."""
+        path = f"{PAYMENTS}/{payment_id}/refunds"
+        return self.post(path, body, idempotency_key=uuid4().hex if key is None else key, **headers)
 
     def generic(
         self, method: str, path: str, body: bytes, *, content_type: str = "application/json", **headers: str

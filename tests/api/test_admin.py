@@ -18,8 +18,16 @@ from django.urls import reverse
 from orders.models import Order, OrderLine, Product, Reservation
 from orders.states import OrderStatus
 from payments.events import PaymentVoided
-from payments.models import GatewayNotice, LedgerSeal, LedgerTransaction, Operation, Payment
-from payments.states import OperationKind, PaymentStatus, Phase
+from payments.models import (
+    Dispute,
+    GatewayNotice,
+    LedgerSeal,
+    LedgerTransaction,
+    Operation,
+    Payment,
+    Refund,
+)
+from payments.states import OperationKind, PaymentStatus, Phase, RefundSource
 from resilience import read_only_admin
 from resilience.apikeys.models import ApiKey
 from resilience.events import Fact, append
@@ -100,6 +108,22 @@ def make_payment(number: int) -> UUID:
             amount_minor=1789,
             phase=Phase.SENT,
             created_at=NOW,
+        )
+    for part in range(number + 1):
+        Refund.objects.create(
+            payment=payment,
+            amount_minor=1,
+            source=RefundSource.REQUEST,
+            reason=f"cup {part}",
+            created_at=NOW,
+        )
+        Dispute.objects.create(
+            payment=payment,
+            gateway="sandbox-1",
+            reference=f"dp_{number}_{part}",
+            amount_minor=1,
+            currency="EUR",
+            opened_at=NOW,
         )
     return payment.pk
 
@@ -390,6 +414,18 @@ def test_a_payment_leads_to_its_order(operator: Client):
     text = text_of(operator, reverse("admin:payments_payment_change", args=[key]))
 
     assert reverse("admin:orders_order_change", args=[order_id]) in text
+
+
+def test_a_payment_shows_its_refunds_and_disputes_and_leads_to_ledger_and_notices(operator: Client):
+    key = make_payment(1)
+    order_id = Payment.objects.get(pk=key).order_id
+
+    text = text_of(operator, reverse("admin:payments_payment_change", args=[key]))
+
+    for shown in (*(str(refund.pk) for refund in Refund.objects.all()), "cup 0", "cup 1", "dp_1_0", "dp_1_1"):
+        assert shown in text
+    assert f"{reverse('admin:payments_ledgertransaction_changelist')}?q={order_id}" in text
+    assert f"{reverse('admin:payments_gatewaynotice_changelist')}?q={key}" in text
 
 
 def test_a_booking_leads_to_its_payment_and_its_order(operator: Client):

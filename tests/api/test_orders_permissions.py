@@ -3,6 +3,7 @@
 The routes come from the URL resolver, so a new one without an entry here fails.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,13 +19,14 @@ from tests.orders_kit import SKU, stock
 pytestmark = pytest.mark.django_db
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-PERMISSIONS = (*EVERYTHING, "payments.refund", "orders.anything")
+PERMISSIONS = (*EVERYTHING, "orders.anything")
 
 # What each method needs; a method that is not named does not exist.
 NEEDED: dict[str, dict[str, str]] = {
     "orders": {"GET": "orders.read", "POST": "orders.write"},
     "orders/<uuid:order_id>": {"GET": "orders.read"},
     "orders/<uuid:order_id>/cancel": {"POST": "orders.write"},
+    "orders/<uuid:order_id>/timeline": {"GET": "orders.read"},
     "products": {"GET": "orders.read"},
     "products/<str:sku>": {"GET": "orders.read", "PUT": "catalogue.write"},
     "products/<str:sku>/stock": {"POST": "catalogue.write"},
@@ -32,6 +34,8 @@ NEEDED: dict[str, dict[str, str]] = {
     "ledger/entries": {"GET": "ledger.read"},
     "payments/<uuid:payment_id>": {"GET": "payments.read"},
     "payments/<uuid:payment_id>/ledger": {"GET": "payments.read"},
+    "payments/<uuid:payment_id>/refunds": {"GET": "payments.read", "POST": "payments.refund"},
+    "payments/<uuid:payment_id>/refunds/<uuid:refund_id>": {"GET": "payments.read"},
 }
 FOR_EVERYONE = {"schema"}
 
@@ -60,7 +64,7 @@ def _routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 
 def address(route: str) -> str:
-    made = route.replace("<uuid:order_id>", NOBODYS).replace("<uuid:payment_id>", NOBODYS)
+    made = re.sub(r"<uuid:\w+>", NOBODYS, route)
     return f"/api/v1/{made.replace('<str:sku>', SKU)}"
 
 

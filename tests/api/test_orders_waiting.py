@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from orders.api import waiting
 from orders.models import Order
 from resilience.apikeys.cache import known_keys
+from resilience.rest import waiting
 from tests.api.foundation import assert_problem
 from tests.api.shop import ORDERS, Shop, order_body
 from tests.carriage import orders_are_carried

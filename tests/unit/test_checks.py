@@ -1,5 +1,7 @@
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -7,8 +9,14 @@ from django.conf import settings
 from django.core.checks import WARNING, CheckMessage, run_checks
 from django.db import OperationalError, connections
 
-from resilience.checks import broker, caches, production
+from orders import checks as order_checks
+from orders import sagas
+from payments import checks as payment_checks
+from payments import public
+from payments.steps import exchange
+from resilience.checks import broker, caches, idempotency, production
 from resilience.checks.databases import check_connections, check_servers
+from resilience.idempotency import store
 
 
 def _ids(problems: Sequence[CheckMessage]) -> list[str | None]:
@@ -69,6 +77,47 @@ def test_a_redis_cache_without_timeouts_is_refused(monkeypatch, timeout):
     monkeypatch.delitem(settings.CACHES["default"]["OPTIONS"], timeout)
 
     assert _ids(caches.check_caches(None)) == ["holdfast.E010"]
+
+
+def test_answers_that_are_forgotten_too_early_or_never_are_refused(monkeypatch):
+    monkeypatch.setattr(store, "KEPT", timedelta(hours=23))
+    monkeypatch.setattr(settings, "CELERY_BEAT_SCHEDULE", {})
+
+    assert _ids(idempotency.check_idempotency(None)) == ["holdfast.E011", "holdfast.E012"]
+
+
+@pytest.mark.parametrize("kept", [timedelta(hours=24), timedelta(hours=23, minutes=59), timedelta(days=2)])
+def test_a_key_that_is_used_when_gateways_have_forgotten_it_is_refused(monkeypatch, kept):
+    monkeypatch.setattr(exchange, "KEY_KEPT", kept)
+
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E040"]
+
+
+def test_a_key_that_is_given_up_before_an_absence_means_anything_is_refused(monkeypatch):
+    monkeypatch.setattr(exchange, "READS_LAG_MAX", exchange.KEY_KEPT)
+
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E041"]
+
+
+@pytest.mark.parametrize(
+    "schedule", [{}, {"watch": {"task": payment_checks.WATCH, "schedule": 6000.0}}], ids=str
+)
+def test_holds_that_nobody_looks_at_in_time_are_refused(monkeypatch, schedule):
+    monkeypatch.setattr(settings, "CELERY_BEAT_SCHEDULE", schedule)
+
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E042"]
+
+
+@pytest.mark.parametrize(
+    ("lasts_at_most", "time_to_pay"),
+    [(timedelta(minutes=15), timedelta()), (timedelta(hours=24), timedelta(days=4))],
+    ids=["3-D Secure", "slips"],
+)
+def test_an_order_that_is_given_up_before_its_payer_is_refused(monkeypatch, lasts_at_most, time_to_pay):
+    monkeypatch.setattr(sagas, "PLACE_ORDER", replace(sagas.PLACE_ORDER, lasts_at_most=lasts_at_most))
+    monkeypatch.setattr(public, "time_to_pay", lambda *, tenders: time_to_pay)
+
+    assert _ids(order_checks.check_orders(None)) == ["holdfast.E050"]
 
 
 def test_a_connection_without_a_limit_is_refused(monkeypatch):

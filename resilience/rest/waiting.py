@@ -1,14 +1,13 @@
-"""`Prefer: wait=N`: hold an answer until the order has settled, or N seconds have passed."""
+"""`Prefer: wait=N`: hold an answer until something has ended, or N seconds have passed."""
 
 import re
 import threading
 import time
-from uuid import UUID
+from collections.abc import Callable
 
 from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter
 
-from orders.models import Order
-from orders.states import OrderStatus
 from resilience.rest.errors import invalid_field
 
 # RFC 7240; other preferences may stand beside it and are ignored.
@@ -18,6 +17,13 @@ POLL_S = 0.05
 # Waiting requests hold a web thread each. Beyond this many in a process the answer comes at once,
 # so that waiting can never take the last thread from those who only want to place an order.
 WAITERS_MAX = 4
+
+PREFER_WAIT = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`wait=N` (at most 30): hold the answer until it is settled or N s passed.",
+)
 
 _waiters = threading.BoundedSemaphore(WAITERS_MAX)
 
@@ -34,8 +40,8 @@ def preferred_wait_s(request: HttpRequest) -> int:
     return int(text)
 
 
-def wait_until_decided(order_id: UUID, *, wait_s: float) -> bool:
-    """Wait until the order is no longer pending, at most `wait_s`; return whether it was waited for.
+def wait_while(is_open: Callable[[], bool], *, wait_s: float) -> bool:
+    """Wait while `is_open`, at most `wait_s`; return whether it was waited for.
 
     False, at once, when too many requests of this process wait already.
     """
@@ -43,12 +49,8 @@ def wait_until_decided(order_id: UUID, *, wait_s: float) -> bool:
         return False
     try:
         deadline = time.monotonic() + wait_s
-        while time.monotonic() < deadline and _is_pending(order_id):
+        while time.monotonic() < deadline and is_open():
             time.sleep(POLL_S)
     finally:
         _waiters.release()
     return True
-
-
-def _is_pending(order_id: UUID) -> bool:
-    return Order.objects.using("default").filter(pk=order_id, status=OrderStatus.PENDING).exists()

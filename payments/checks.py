@@ -1,0 +1,57 @@
+"""Times of payments that have to fit each other; one that does not charges somebody twice, or not at all."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, register
+
+from payments.steps import authorize_payments, exchange
+from resilience.checks.rules import Rule, broken
+
+# What Stripe promises; other gateways keep keys longer.
+GATEWAYS_KEEP_KEYS = timedelta(hours=24)
+# A conversation that begins just in time ends within its step's time limit, which is a fraction of this.
+CONVERSATION_MAX = timedelta(minutes=1)
+WATCH = "payments.watch_authorizations"
+# Looks at a hold before it lapses: one that falls into an outage of workers is followed by others.
+WATCHES_MIN = 4
+
+
+def _watched_every() -> timedelta | None:
+    """Return how far apart the looks at lapsing holds are; None when nobody looks."""
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    seconds = [entry["schedule"] for entry in schedule.values() if entry["task"] == WATCH]
+    return timedelta(seconds=min(seconds)) if seconds else None
+
+
+_RULES = (
+    Rule(
+        id="holdfast.E040",
+        holds=lambda: exchange.KEY_KEPT + CONVERSATION_MAX < GATEWAYS_KEEP_KEYS,
+        danger="An operation is sent again under a key that its gateway has forgotten: it is done twice.",
+        remedy="Set KEY_KEPT (payments/steps/exchange.py) below 24 hours less a minute.",
+    ),
+    Rule(
+        id="holdfast.E041",
+        holds=lambda: exchange.READS_LAG_MAX < exchange.KEY_KEPT,
+        danger="No doubt can end by asking: a key is given up before an absence means anything.",
+        remedy="Set READS_LAG_MAX below KEY_KEPT (payments/steps/exchange.py).",
+    ),
+    Rule(
+        id="holdfast.E042",
+        holds=lambda: (
+            (every := _watched_every()) is not None and every * WATCHES_MIN <= authorize_payments.LAPSE_MARGIN
+        ),
+        danger="Holds lapse before anybody looks at them.",
+        remedy=f"Schedule {WATCH} in CELERY_BEAT_SCHEDULE, several times within LAPSE_MARGIN.",
+    ),
+)
+
+
+@register()
+def check_payments(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """Check how long keys are kept and holds are watched (holdfast.E040 to E042)."""
+    return broken(_RULES)
