@@ -4,8 +4,11 @@ import logging
 
 from celery import shared_task
 
+from payments.errors import ReconciliationUnderWayError
+from payments.gateways.registry import gateway_names
 from payments.ledger import sealing
 from payments.services.observation import start_observations
+from payments.services.reconcile_lately import reconcile_lately
 from payments.services.sweep_notices import sweep_notices
 from resilience import clock
 
@@ -14,6 +17,9 @@ logger = logging.getLogger(__name__)
 # After an outage a task catches up with this many seals (100 000 transactions in 5 s, measured), far below
 # the time limit of a task; the next one goes on.
 _SEALS_PER_TASK_MAX = 20
+
+# The whole pass of a day takes minutes where a hundred thousand payments are; past this, something hangs.
+_RECONCILIATION_LIMIT_S = 1800
 
 
 @shared_task(name="payments.ledger.seal")
@@ -31,3 +37,15 @@ def sweep_waiting_notices() -> None:
     """Try notices again that wait for their payment, or that were left."""
     swept = sweep_notices(now=clock.now(), observe=start_observations)
     logger.info("Notices were swept.", extra=vars(swept))
+
+
+# Acknowledged early: it outlasts the broker's visibility timeout, and one that is lost is followed by the
+# next one a minute later.
+@shared_task(name="payments.reconcile", acks_late=False, time_limit=_RECONCILIATION_LIMIT_S)
+def reconcile_accounts() -> None:
+    """Compare what has moved lately with the lists of all accounts."""
+    for name in gateway_names():
+        try:
+            reconcile_lately(name, now=clock.now())
+        except ReconciliationUnderWayError:
+            logger.info("An account is being reconciled already.", extra={"gateway": name})

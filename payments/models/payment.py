@@ -83,6 +83,11 @@ class Payment(models.Model):
                 name="payments_by_reference",
             ),
             models.Index(
+                fields=["gateway", "settled_at"],
+                condition=Q(captured_minor__gt=0),
+                name="payments_taken",
+            ),
+            models.Index(
                 fields=["capture_before"],
                 condition=Q(status=PaymentStatus.AUTHORIZED),
                 name="payments_authorization_ends",

@@ -30,6 +30,9 @@ NEEDED: dict[str, dict[str, str]] = {
     "products/<str:sku>/stock": {"POST": "catalogue.write"},
     "ledger/balances": {"GET": "ledger.read"},
     "ledger/entries": {"GET": "ledger.read"},
+    "reconciliation/exceptions": {"GET": "ledger.read"},
+    "reconciliation/exceptions/<uuid:exception_id>/resolve": {"POST": "ledger.reconcile"},
+    "reconciliation/runs": {"GET": "ledger.read"},
     "payments/<uuid:payment_id>": {"GET": "payments.read"},
     "payments/<uuid:payment_id>/ledger": {"GET": "payments.read"},
 }
@@ -61,6 +64,7 @@ def _routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 def address(route: str) -> str:
     made = route.replace("<uuid:order_id>", NOBODYS).replace("<uuid:payment_id>", NOBODYS)
+    made = made.replace("<uuid:exception_id>", NOBODYS)
     return f"/api/v1/{made.replace('<str:sku>', SKU)}"
 
 
