@@ -18,6 +18,7 @@ from payments.states import ExceptionKind, RunStatus
 from resilience import clock
 from resilience.apikeys.authentication import principal_of
 from resilience.rest.errors import invalid_field
+from resilience.rest.fields import StrictString
 from resilience.rest.openapi import CONSISTENCY_TOKEN
 from resilience.rest.pagination import PARAMETERS, page_of_queryset, read_page
 from resilience.rest.query import query_parameters
@@ -58,7 +59,7 @@ class ExceptionPage(serializers.Serializer[Any]):
 class ResolveRequest(StrictSerializer):
     """Why the difference is none, or what was done about it."""
 
-    note = serializers.CharField(min_length=1, max_length=NOTE_LENGTH_MAX)
+    note = StrictString(max_length=NOTE_LENGTH_MAX)
 
 
 class ExplainedShape(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -86,57 +86,69 @@ class Unmentioned:
     is_under_way: bool
 
 
+# In the order of time, a bounded piece per statement, whether or not anything of it is unmentioned: the last
+# row of a piece is returned in any case, for where the next one begins.
+_PIECE = f"""
+SELECT c.id, c.payment_id, p.order_id, p.reference, c.reference, c.amount_minor, p.currency, c.occurred_at,
+       {_IS_UNDER_WAY}, f.fact IS NOT NULL
+FROM (SELECT *, lead(id) OVER (ORDER BY occurred_at, id) IS NULL AS is_last FROM ({{piece}}) AS piece) c
+JOIN payments_payment p ON p.id = c.payment_id
+LEFT JOIN payments_reconciled_fact f ON f.run_id = %(run_id)s AND f.fact = '{{fact}}:' || c.id
+WHERE f.fact IS NULL OR c.is_last
+ORDER BY c.occurred_at, c.id
+"""  # noqa: S608
+_BOUNDS = """
+{time} < %(before)s AND ({time}, {id}) > (%(after_time)s, %(after_id)s)
+AND (%(since)s::timestamptz IS NULL OR {time} >= %(since)s) ORDER BY {time}, {id} LIMIT %(limit)s
+"""
+
 # `occurred_at` is when we learned of it, which is never long before the gateway did it.
 _CAPTURES = f"""
-SELECT p.id, p.id, p.order_id, p.reference, p.reference, p.captured_minor, p.currency, p.settled_at,
-       {_IS_UNDER_WAY}
-FROM payments_payment p
-WHERE p.gateway = %(gateway)s AND p.captured_minor > 0 AND p.id > %(after)s
-  AND p.settled_at < %(before)s AND (%(since)s::timestamptz IS NULL OR p.settled_at >= %(since)s)
-  AND NOT EXISTS (SELECT FROM payments_reconciled_fact f
-                  WHERE f.run_id = %(run_id)s AND f.fact = 'capture:' || p.id)
-ORDER BY p.id LIMIT %(limit)s
+SELECT id, id AS payment_id, reference, captured_minor AS amount_minor, settled_at AS occurred_at
+FROM payments_payment WHERE gateway = %(gateway)s AND captured_minor > 0
+  AND {_BOUNDS.format(time="settled_at", id="id")}
 """  # noqa: S608
 
-_MADE_REFUNDS = f"""
-SELECT r.id, p.id, p.order_id, p.reference, r.reference, r.amount_minor, p.currency, r.settled_at,
-       {_IS_UNDER_WAY}
+_REFUNDS_MADE = f"""
+SELECT r.id, r.payment_id, r.reference, r.amount_minor, r.settled_at AS occurred_at
 FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
-WHERE p.gateway = %(gateway)s AND r.status = 'succeeded' AND r.id > %(after)s
-  AND r.settled_at < %(before)s AND (%(since)s::timestamptz IS NULL OR r.settled_at >= %(since)s)
-  AND NOT EXISTS (SELECT FROM payments_reconciled_fact f
-                  WHERE f.run_id = %(run_id)s AND f.fact = 'refund:' || r.id)
-ORDER BY r.id LIMIT %(limit)s
+WHERE p.gateway = %(gateway)s AND r.status = 'succeeded' AND {_BOUNDS.format(time="r.settled_at", id="r.id")}
 """  # noqa: S608
 
-_OPENED_DISPUTES = f"""
-SELECT d.id, p.id, p.order_id, p.reference, d.reference, d.amount_minor, d.currency, d.opened_at,
-       {_IS_UNDER_WAY}
-FROM payments_dispute d JOIN payments_payment p ON p.id = d.payment_id
-WHERE d.gateway = %(gateway)s AND d.id > %(after)s
-  AND d.opened_at < %(before)s AND (%(since)s::timestamptz IS NULL OR d.opened_at >= %(since)s)
-  AND NOT EXISTS (SELECT FROM payments_reconciled_fact f
-                  WHERE f.run_id = %(run_id)s AND f.fact = 'dispute_opened:' || d.id)
-ORDER BY d.id LIMIT %(limit)s
+_DISPUTES_OPENED = f"""
+SELECT id, payment_id, reference, amount_minor, opened_at AS occurred_at
+FROM payments_dispute WHERE gateway = %(gateway)s AND {_BOUNDS.format(time="opened_at", id="id")}
 """  # noqa: S608
 
+# What of ours a list has to mention, and the name of the fact that its line notes.
+MENTIONED = {
+    "capture": _PIECE.format(piece=_CAPTURES, fact="capture"),
+    "refund": _PIECE.format(piece=_REFUNDS_MADE, fact="refund"),
+    "dispute": _PIECE.format(piece=_DISPUTES_OPENED, fact="dispute_opened"),
+}
 
-def unmentioned_captures(**bounds: Any) -> list[Unmentioned]:
-    """Return captures that no line mentioned, by id.
+Place = tuple[datetime, UUID]
+FIRST: Place = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
 
-    Bounds: `gateway`, `run_id`, `since` (or None), `before`, `after` (an id), `limit`.
+
+def unmentioned(
+    kind: str,
+    *,
+    gateway: str,
+    run_id: UUID,
+    since: datetime | None,
+    before: datetime,
+    after: Place,
+    limit: int,
+) -> tuple[list[Unmentioned], Place | None]:
+    """Return those of the next `limit` facts of ours behind `after` that no line mentioned.
+
+    And where the next piece begins, None after the last one.
     """
-    return [Unmentioned(*row) for row in _select(_CAPTURES, bounds)]
-
-
-def unmentioned_refunds(**bounds: Any) -> list[Unmentioned]:
-    """Return refunds that succeeded, as `unmentioned_captures` does."""
-    return [Unmentioned(*row) for row in _select(_MADE_REFUNDS, bounds)]
-
-
-def unmentioned_disputes(**bounds: Any) -> list[Unmentioned]:
-    """Return disputes, as `unmentioned_captures` does."""
-    return [Unmentioned(*row) for row in _select(_OPENED_DISPUTES, bounds)]
+    bounds = {"gateway": gateway, "run_id": run_id, "since": since, "before": before, "limit": limit}
+    rows = _select(MENTIONED[kind], {**bounds, "after_time": after[0], "after_id": after[1]})
+    found = [Unmentioned(*columns) for *columns, is_mentioned in rows if not is_mentioned]
+    return found, (rows[-1][7], rows[-1][0]) if rows else None
 
 
 def _select(statement: str, values: Any) -> list[tuple[Any, ...]]:

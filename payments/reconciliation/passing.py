@@ -3,7 +3,7 @@
 Each page commits by itself, with the run's counts and its lease: whatever happens later, it stays.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,11 +15,12 @@ from payments.gateways.base import Gateway, StatementLine
 from payments.ledger import facts as ledger
 from payments.ledger.posting import post
 from payments.reconciliation.books import (
+    FIRST,
+    MENTIONED,
+    Place,
     Unmentioned,
     books_of,
-    unmentioned_captures,
-    unmentioned_disputes,
-    unmentioned_refunds,
+    unmentioned,
 )
 from payments.reconciliation.concluding import conclude, conclude_missing
 from payments.reconciliation.looking import Looks
@@ -33,6 +34,8 @@ from payments.store.runs import note_facts, write_run
 # As many as Stripe gives at once: what was read is judged before more is read. Ten times as many lines would
 # be faster by a tenth, and hold rows for longer.
 PAGE_LINES = 100
+# One statement of some milliseconds; of an account whose list is empty, this many looks between two commits.
+FACTS_PER_PIECE = 500
 # Younger facts of ours may be in no list yet: the list was read from its newest line on, a moment ago.
 GRACE = timedelta(seconds=60)
 # What was found so lately is not asked about again, so that a run is not spent on the differences of the
@@ -40,13 +43,6 @@ GRACE = timedelta(seconds=60)
 LOOK_AGAIN_AFTER = timedelta(minutes=10)
 # Old differences that a run asks about; of more, the rest is left to the next whole pass.
 REVIEWED_MAX = 500
-
-_UNID = UUID(int=0)
-_OURS: dict[str, Callable[..., list[Unmentioned]]] = {
-    "capture": unmentioned_captures,
-    "refund": unmentioned_refunds,
-    "dispute": unmentioned_disputes,
-}
 
 
 @dataclass(frozen=True)
@@ -79,13 +75,13 @@ class Pass:
 
     def look_for_missing(self) -> None:
         """Find what is ours and in no line."""
-        for kind, unmentioned in _OURS.items():
-            after = _UNID
-            while page := self._unmentioned(unmentioned, after):
+        for kind in MENTIONED:
+            after: Place | None = FIRST
+            while after:
+                page, after = self._unmentioned(kind, after)
                 items = [_Item(one.currency, one.amount_minor, self._missing(one, kind)) for one in page]
                 with transaction.atomic():
                     self._count(items)
-                after = page[-1].id
 
     def end(self) -> None:
         """Ask about old differences that no list mentions, and resolve what was found no more."""
@@ -139,14 +135,15 @@ class Pass:
             now=self.begun_at,
         )
 
-    def _unmentioned(self, select: Callable[..., list[Unmentioned]], after: UUID) -> list[Unmentioned]:
-        return select(
+    def _unmentioned(self, kind: str, after: Place) -> tuple[list[Unmentioned], Place | None]:
+        return unmentioned(
+            kind,
             gateway=self.gateway.name,
             run_id=self.run_id,
             since=self.since,
             before=self.begun_at - GRACE,
             after=after,
-            limit=PAGE_LINES,
+            limit=FACTS_PER_PIECE,
         )
 
     def _known(self, references: Sequence[str]) -> dict[str, Difference]:
