@@ -27,7 +27,7 @@ def conclude(line: StatementLine, verdict: NeedsLook, looked: Looked) -> Verdict
         return UnderWay(looked.unsettled, verdict.fact)
     if line.kind in (LineKind.REFUND, LineKind.REFUND_FAILED) and _has_come_and_gone(line, looked.seen):
         return Matched(verdict.fact)
-    if line.kind is LineKind.CHARGE and looked.contradiction:
+    if line.kind is LineKind.CHARGE and _contradicts(looked, line.reference):
         return Differs(_contradicting(verdict.otherwise, looked), verdict.fact)
     return Differs(_named(verdict.otherwise, looked), verdict.fact)
 
@@ -54,7 +54,7 @@ def conclude_missing(
         order_id=ours.order_id,
         occurred_at=ours.occurred_at,
     )
-    if kind == "capture" and looked.contradiction:
+    if kind == "capture" and _contradicts(looked, ours.charge):
         return Differs(_contradicting(difference, looked))
     return Differs(_named(difference, looked))
 
@@ -77,6 +77,11 @@ def _shows(ours: Unmentioned, kind: str, seen: Observation) -> bool:
         return refunds.get(ours.reference) == ours.amount_minor
     disputes = {dispute.reference: dispute.amount_minor for dispute in seen.disputes}
     return disputes.get(ours.reference) == ours.amount_minor
+
+
+def _contradicts(looked: Looked, charge: str) -> bool:
+    """Tell whether the charge itself is not what we asked for; of its refunds, their own lines say."""
+    return looked.contradiction is not None and looked.contradiction.reference == charge
 
 
 def _contradicting(difference: Difference, looked: Looked) -> Difference:

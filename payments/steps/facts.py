@@ -104,7 +104,10 @@ class DisputeClosed:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """The gateway's charge `reference` is not the payment that we asked for: nothing is booked."""
+    """The gateway's charge is not the payment that we asked for, or gave back more than we have of it.
+
+    Nothing is booked. `reference`: of the charge, or of the refund.
+    """
 
     kind: ExceptionKind
     reference: str
@@ -189,12 +192,15 @@ def _refunds(known: Known, seen: Observation) -> Fact | None:
     return None
 
 
-def _made(tender: Tender, refund: SeenRefund) -> RefundMade | Unsettled:
-    left_minor = tender.captured_minor - tender.refunded_minor - tender.refund_reserved_minor
-    if refund.amount_minor > left_minor:
+def _made(tender: Tender, refund: SeenRefund) -> RefundMade | Unsettled | Contradiction:
+    left_minor = tender.captured_minor - tender.refunded_minor
+    if refund.amount_minor <= left_minor - tender.refund_reserved_minor:
+        return RefundMade(refund)
+    if tender.refund_reserved_minor:
         # The gateway will refuse what we are asking for beside it: then there is room.
         return Unsettled("refunds of ours are under way")
-    return RefundMade(refund)
+    theirs = f"{-refund.amount_minor} {tender.currency}"
+    return Contradiction(ExceptionKind.UNKNOWN_REFUND, refund.reference, "", theirs)
 
 
 def _disputes(known: Sequence[KnownDispute], seen: Sequence[SeenDispute]) -> Fact | None:

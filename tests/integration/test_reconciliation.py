@@ -21,6 +21,7 @@ from resilience.ids import new_id
 from resilience.saga.models import Saga
 from tests.conftest import SandboxClient
 from tests.orders_kit import CLIENT, carry_to_the_end, place, runner, stock
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -169,6 +170,99 @@ def test_a_capture_after_the_end_is_given_back_by_itself(console: Console) -> No
     assert (payment.status, payment.refunded_minor) == ("refunded", 1000)
     assert (second.lines, second.matched, second.exceptions) == (2, 2, 0)
     assert clearing(console) == their_balance(console)
+
+
+def test_a_charge_that_names_a_payment_without_a_charge_is_its_late_success(console: Console) -> None:
+    payment = sold("pm_card_visa_chargeDeclined")
+    assert payment.status == "declined"
+    Payment.objects.filter(pk=payment.pk).update(gateway="", reference="")
+    shown = console.do(
+        "/_console/charge", amount=1000, currency="eur", metadata={"payment_id": str(payment.pk)}
+    )
+
+    first = run(console)
+    carry_all()
+    second = run(console)
+
+    assert (first.booked, first.exceptions, second.matched, second.exceptions) == (1, 0, 2, 0)
+    payment.refresh_from_db()
+    assert (payment.status, payment.reference, payment.refunded_minor) == ("refunded", shown["id"], 1000)
+    assert clearing(console) == their_balance(console)
+
+
+def test_a_refund_that_did_not_arrive_is_booked_back_and_left_to_a_person(console: Console) -> None:
+    console.do("/_config", refund_clears_after_s=0)
+    ours, theirs = sold("pm_card_refundFail"), sold("pm_card_refundFail")
+    assert cancel_order(client=CLIENT, order_id=ours.order_id, now=now())
+    carry_to_the_end([ours.order_id], within_s=20)
+    console.do("/_console/refund", payment_intent=theirs.reference)
+    lines = "SELECT id FROM balance_transactions WHERE type = 'refund_failure'"
+    wait_until(lambda: len(console.rows(lines)) == 2)
+
+    found = run(console)
+
+    assert (found.lines, found.matched, found.booked, found.exceptions) == (6, 6, 1, 0)
+    refund = Refund.objects.get()
+    assert (refund.payment_id, refund.status) == (ours.pk, "failed")
+    assert open_ones() == {("refund_failed", refund.reference, ours.order_id)}
+    run(console)
+    assert open_ones() == {("refund_failed", refund.reference, ours.order_id)}
+    assert clearing(console) == their_balance(console)
+
+
+def test_a_fee_that_changes_is_booked_as_it_was_for_each_charge(console: Console) -> None:
+    sold()
+    console.do("/_config", fee_bps=0, fee_fixed=7)
+    sold()
+
+    run(console)
+
+    assert clearing(console) == their_balance(console) == {"EUR": 2000 - 40 - 7}
+
+
+def test_a_refund_of_more_than_is_left_by_our_books_is_not_called_under_way(console: Console) -> None:
+    payment = sold()
+    Refund.objects.create(
+        payment=payment, amount_minor=300, source="request", status="succeeded", reference="re_none",
+        created_at=now(), settled_at=now(),
+    )  # fmt: skip
+    Payment.objects.filter(pk=payment.pk).update(refunded_minor=300)
+    refund = console.do("/_console/refund", payment_intent=payment.reference)
+
+    found = run(console)
+
+    assert (found.exceptions, found.under_way, found.booked) == (2, 0, 0)
+    assert open_ones() == {
+        ("unknown_refund", refund["id"], payment.order_id),
+        ("missing_refund", "re_none", payment.order_id),
+    }
+
+
+def test_what_cannot_be_booked_is_named_and_ends_nothing(console: Console) -> None:
+    payment = sold()
+    refund = console.do("/_console/refund", payment_intent=payment.reference, amount=300)
+    Refund.objects.create(
+        payment=payment, amount_minor=300, source="request", status="failed", reference=refund["id"],
+        created_at=now(), settled_at=now(),
+    )  # fmt: skip
+    sold()
+
+    found = run(console)
+
+    assert (found.status, found.lines, found.matched, found.exceptions) == ("finished", 3, 2, 1)
+    assert open_ones() == {("status_differs", refund["id"], payment.order_id)}
+    assert "cannot be booked" in ReconciliationException.objects.get().theirs
+
+
+def test_a_list_that_cannot_be_had_is_no_verdict(console: Console) -> None:
+    payment = sold()
+    console.do("/_console/forget", payment_intent=payment.reference)
+    console.faults({"fault": "down", "for_s": 60})
+
+    found = run(console)
+
+    assert (found.status, found.lines, open_ones()) == ("failed", 0, set())
+    assert found.error.startswith("a page of the gateway's list could not be had")
 
 
 def test_twenty_planted_differences_are_all_found_and_named(console: Console) -> None:
