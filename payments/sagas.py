@@ -5,7 +5,7 @@ from uuid import UUID
 
 from payments.steps.observe_payments import ObservePayments, ReleaseHolds
 from payments.steps.refund_payments import RefundPayments
-from payments.steps.release_refunds import release_refunds
+from payments.steps.release_refunds import ReleaseRefunds
 from resilience.retry import RetryPolicy
 from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.registry import register
@@ -20,7 +20,7 @@ REFUND_PAYMENT = register(
     SagaDefinition(
         name="refund_payment",
         version=1,
-        steps=(Step("refund_payment", do=RefundPayments(), undo=release_refunds, retry=REFUND_RETRY),),
+        steps=(Step("refund_payment", do=RefundPayments(), undo=ReleaseRefunds(), retry=REFUND_RETRY),),
         lasts_at_most=timedelta(days=30),
     )
 )

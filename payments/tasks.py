@@ -14,7 +14,7 @@ from resilience import clock
 
 logger = logging.getLogger(__name__)
 
-# After an outage a task catches up with this many seals (100 000 transactions in 5 s, measured), far below
+# After an outage a task catches up with this many seals (100 000 transactions in 5 to 10 s, measured), below
 # the time limit of a task; the next one goes on.
 _SEALS_PER_TASK_MAX = 20
 

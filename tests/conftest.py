@@ -33,6 +33,10 @@ class SandboxClient:
     def clear_faults(self) -> None:
         httpx.delete(f"{self.url}/_faults").raise_for_status()
 
+    def configure(self, **settings: Any) -> None:
+        """Change settings (docs/sandbox.md)."""
+        httpx.post(f"{self.url}/_config", json=settings).raise_for_status()
+
     def orders(self) -> dict[str, Any]:
         """Return what was captured, refunded and left open, by order id."""
         answer = httpx.get(

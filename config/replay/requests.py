@@ -7,14 +7,13 @@ from typing import Any
 
 from config.replay.source import SourceOrder, SourcePayment
 
-# The gateway's method for each payment type of the source. Boletos and vouchers are cards for now:
-# methods that pay days later come with issue 3. A type without a line here is sent under its own
-# name, and the gateway says that there is no such method.
+# The sandbox's method for each payment type of the source; its boletos pay themselves. A type without a line
+# here is sent under its own name, and the gateway says that there is no such method.
 METHODS: Mapping[str, str] = {
-    "boleto": "pm_card_visa",
+    "boleto": "pm_boleto",
     "credit_card": "pm_card_visa",
     "debit_card": "pm_card_visa_debit",
-    "voucher": "pm_card_visa",
+    "voucher": "pm_voucher",
 }
 
 

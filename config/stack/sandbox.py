@@ -9,6 +9,7 @@ from pathlib import Path
 from config.stack.part import Part
 from config.stack.ports import LOOPBACK
 from config.stack.probes import http_answers
+from payments.gateways.notices import TYPES
 
 
 @dataclass(frozen=True)
@@ -67,4 +68,9 @@ def gateways_setting(sandboxes: Sequence[Sandbox]) -> str:
 def _telling(sandbox: Sandbox) -> tuple[str, ...]:
     if not sandbox.webhook_url:
         return ()
-    return ("--webhook-url", sandbox.webhook_url, "--webhook-secret", sandbox.webhook_secret)
+    return (
+        "--webhook-url", sandbox.webhook_url,
+        "--webhook-secret", sandbox.webhook_secret,
+        # As an endpoint at Stripe is set up: whatever else is told would only be read and ignored.
+        "--webhook-events", ",".join(TYPES),
+    )  # fmt: skip

@@ -58,7 +58,8 @@ class StatementLine:
 def balances() -> Balances:
     """Return what every account stands at now: the last seal's balances and the entries behind it.
 
-    As fast with a million entries as with ten. The entries are of one moment, and the seal never changes.
+    However large the ledger, it reads one seal and some seconds' entries. The entries are of one moment,
+    and the seal never changes.
     """
     seal = last_seal()
     place = seal.through if seal else START

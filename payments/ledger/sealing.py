@@ -26,8 +26,8 @@ from resilience.sql import recordset
 
 logger = logging.getLogger(__name__)
 
-# A seal of so many takes 250 ms and has 40 kB of marks; ten times as many would hold the clean-up of dead
-# rows back for seconds, and a tenth would write more seals without being any faster.
+# A seal of so many takes 250 to 500 ms and has 40 kB of marks; ten times as many would hold the clean-up of
+# dead rows back for seconds, and a tenth would write more seals without being any faster.
 TRANSACTIONS_PER_SEAL_MAX = 5_000
 # The advisory lock of whoever seals; the number is arbitrary, and used nowhere else.
 _LOCK = 7_336_201

@@ -194,10 +194,6 @@ class Migration(migrations.Migration):
             model_name='payment',
             index=models.Index(condition=models.Q(('reference', ''), _negated=True), fields=['gateway', 'reference'], name='payments_by_reference'),
         ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('status', payments.states.PaymentStatus['AUTHORIZED'])), fields=['capture_before'], name='payments_authorization_ends'),
-        ),
         migrations.AddConstraint(
             model_name='payment',
             constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refund_reserved_minor__gte', 0), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunded_minor'), '+', models.F('refund_reserved_minor'))), ('captured_minor__lte', models.F('amount_minor'))), name='refunded_at_most_captured_at_most_the_amount'),

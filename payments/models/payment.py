@@ -87,11 +87,6 @@ class Payment(models.Model):
                 condition=Q(captured_minor__gt=0),
                 name="payments_taken",
             ),
-            models.Index(
-                fields=["capture_before"],
-                condition=Q(status=PaymentStatus.AUTHORIZED),
-                name="payments_authorization_ends",
-            ),
         ]
 
     def __str__(self) -> str:

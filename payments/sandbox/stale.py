@@ -112,4 +112,6 @@ class StaleBook(Book):
         bounds = (f"evt_{oldest[:14]}", f"evt_{self._cut}~")
         found = self.connection.execute(_LAST_BEFORE, (*bounds, record.__name__, json.dumps(old))).fetchall()
         for id, _, snapshot in found:
-            yield [self._now.seq_of(record, id), *_values(record(*json.loads(snapshot)))]
+            place = self._now.seq_of(record, id)
+            if place is not None:  # else it has left the book, and stays away
+                yield [place, *_values(record(*json.loads(snapshot)))]

@@ -73,7 +73,12 @@ def _calls(
     ]
     if not asked:
         return []
-    held = [Standing(tender.capture_before) for tender in tenders if tender.capture_before]
+    # What is captured meanwhile (by hand, at the gateway) lapses no more.
+    held = [
+        Standing(tender.capture_before)
+        for tender in tenders
+        if tender.capture_before and tender.status is PaymentStatus.AUTHORIZED
+    ]
     return [*asked, *held]
 
 

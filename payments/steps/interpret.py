@@ -60,7 +60,7 @@ def voided(tender: Tender) -> Meaning:
 def _interpret(answered: Answered, now: datetime) -> Meaning:
     exchange = answered.exchange
     match answered.answer:
-        case NotSent(error) if exchange.mode is Mode.SEND and exchange.fallback:
+        case NotSent(error) if exchange.mode is Mode.SEND and _may_fail_over(exchange):
             return _failover(exchange, OperationOutcome.ABANDONED, error)
         case NotSent(error) if exchange.mode is Mode.SEND:
             return _not_sent(exchange, Failed(error, spends_attempt=False))
@@ -141,7 +141,10 @@ def _action_required(exchange: Exchange, answer: ActionRequired, now: datetime) 
         if is_slip
         else Waiting("the payer has to act", given_up_at)
     )
-    if tender.status is PaymentStatus.REQUIRES_ACTION:
+    is_shown = tender.status is PaymentStatus.REQUIRES_ACTION and tender.reference == answer.reference
+    if tender.status is PaymentStatus.PROCESSING or (is_shown and tender.action_until):
+        # Being worked on by now, so that this is an old answer; or shown already. A charge that the gateway
+        # has forgotten is followed by another, whose address has to be shown.
         return Meaning(waiting)
     change = change_of(
         tender,
@@ -174,7 +177,7 @@ def _processing(exchange: Exchange, answer: Processing, now: datetime) -> Meanin
 
 def _declined(exchange: Exchange, answer: Declined) -> Meaning:
     tender, operation = exchange.tender, exchange.operation
-    if exchange.fallback and answer.code in exchange.fails_over_on:
+    if _may_fail_over(exchange) and answer.code in exchange.fails_over_on:
         return _failover(exchange, OperationOutcome.DECLINED, f"{answer.code}: {answer.message}")
     end = settled(
         operation.id,
@@ -207,6 +210,12 @@ def _declined(exchange: Exchange, answer: Declined) -> Meaning:
             fact=fact,
         )
     return Meaning(Refused(answer.code), (end,), change_of(tender, tender.status))
+
+
+def _may_fail_over(exchange: Exchange) -> bool:
+    """Tell whether the payment is free to go elsewhere: no account has it, and no payer was sent to one."""
+    is_free = exchange.kind is OperationKind.AUTHORIZE and exchange.tender.status is PaymentStatus.PENDING
+    return is_free and bool(exchange.fallback)
 
 
 def _failover(exchange: Exchange, outcome: OperationOutcome, error: str) -> Meaning:

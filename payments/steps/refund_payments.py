@@ -19,10 +19,7 @@ class RefundPayments:
 
     def prepare(self, runs: Sequence[Run]) -> Mapping[UUID, Sequence[Call]]:
         """Write an intent for each refund that has not ended; nothing is left to do for the others."""
-        wanted = store.pending_refunds([run.key for run in runs])
-        tenders = store.lock_payments([refund.payment_id for refund in wanted.values()])
-        # Once more, now that their payments are locked and nobody else can end them.
-        refunds = store.pending_refunds(list(wanted))
+        tenders, refunds = store.lock_pending_refunds([run.key for run in runs])
         intents = Intents(runs[0].now)
         calls: dict[UUID, Sequence[Call]] = {
             run.id: [refund_exchange(intents, tenders[refunds[run.key].payment_id], refunds[run.key])]
@@ -38,13 +35,15 @@ class RefundPayments:
         return remote_step.record(runs, answers)
 
 
-def refund_exchange(intents: Intents, tender: Tender, refund: PendingRefund) -> Exchange:
-    """Return the exchange that gives `refund` back, under its key if it has been asked for before."""
+def refund_exchange(
+    intents: Intents, tender: Tender, refund: PendingRefund, *, mode: Mode = Mode.ASK
+) -> Exchange:
+    """Return the exchange that gives `refund` back: the first, or one in `mode` under the same key."""
 
     def request(key: str) -> Refund:
         return Refund(key, tender.reference, refund.amount_minor, tender.currency)
 
     live = tender.live_of_refund(refund.id)
     if live:
-        return intents.again_for(tender, live, Mode.ASK, request)
+        return intents.again_for(tender, live, mode, request)
     return intents.first(tender, OperationKind.REFUND, refund.amount_minor, request, refund_id=refund.id)

@@ -13,8 +13,8 @@ from payments.store.changes import (
 from payments.store.exceptions import Difference, open_exceptions
 from payments.store.locking import (
     lock_payments,
+    lock_pending_refunds,
     lock_tenders,
-    pending_refunds,
     pending_refunds_of,
     refusals_of,
 )
@@ -41,10 +41,10 @@ __all__ = [
     "book_refund",
     "intend",
     "lock_payments",
+    "lock_pending_refunds",
     "lock_tenders",
     "open_exceptions",
     "open_payments",
-    "pending_refunds",
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",

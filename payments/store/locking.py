@@ -65,8 +65,17 @@ def pending_refunds_of(payment_ids: Sequence[UUID]) -> dict[UUID, list[PendingRe
     return by_payment
 
 
-def pending_refunds(refund_ids: Sequence[UUID]) -> dict[UUID, PendingRefund]:
-    """Return those of these refunds that have not ended, by id; not locked, for their payments are."""
+def lock_pending_refunds(
+    refund_ids: Sequence[UUID],
+) -> tuple[dict[UUID, Tender], dict[UUID, PendingRefund]]:
+    """Lock the payments of those of these refunds that have not ended; return both, by id."""
+    wanted = _pending_refunds(refund_ids)
+    tenders = lock_payments([refund.payment_id for refund in wanted.values()])
+    # Once more, now that their payments are locked and nobody else can end them.
+    return tenders, _pending_refunds(list(wanted))
+
+
+def _pending_refunds(refund_ids: Sequence[UUID]) -> dict[UUID, PendingRefund]:
     return {refund.id: refund for refund in _refunds(_PENDING_REFUNDS_BY_ID, refund_ids)}
 
 

@@ -63,12 +63,21 @@ def test_an_order_is_answered_in_full(shop: Shop) -> None:
         "shipping": money(495),
         "total": money(4495),
         "payments": [
-            {"id": str(first.id), "method": "pm_card_visa", "amount": money(500), "status": "pending"},
+            {
+                "id": str(first.id),
+                "method": "pm_card_visa",
+                "amount": money(500),
+                "status": "pending",
+                "captured": money(0),
+                "refunded": money(0),
+            },
             {
                 "id": str(second.id),
                 "method": "pm_card_mastercard",
                 "amount": money(3995),
                 "status": "pending",
+                "captured": money(0),
+                "refunded": money(0),
             },
         ],
         "metadata": {"note": "ring <twice> & 'wait'", "nested": {"list": [1, 2.5, None, True]}},

@@ -1,4 +1,4 @@
-"""No fraction comes near an amount: in orders and payments, a float measures seconds or is not there."""
+"""No fraction comes near an amount: in orders and payments, a float measures seconds or draws an account."""
 
 import ast
 from collections.abc import Iterator
@@ -9,22 +9,25 @@ from tests.architecture.tree import Source, source_of, sources
 
 # The sandbox's probabilities and latencies are its own affair; its amounts are checked by its witness.
 ELSEWHERE = "payments/sandbox/"
-# A deadline is an instant of the monotonic clock.
+# What is real by nature, by the end of its name. A deadline is an instant of the monotonic clock; a chance
+# and a score order the accounts that a payment may go to.
 _SECONDS = ("_s", "_S", "_s_max", "_S_MAX", "deadline", "since")
+_SHARES = ("chance", "_score")
+_REAL = _SECONDS + _SHARES
 
 
 def _fractions(source: Source) -> Iterator[str]:
-    """Yield each float, division or rounding that is not given to a name in seconds."""
-    yield from _walk(source, source.tree, in_seconds=False)
+    """Yield each float, division or rounding that is not given to a name of something real."""
+    yield from _walk(source, source.tree, is_real=False)
 
 
-def _walk(source: Source, node: ast.AST, *, in_seconds: bool) -> Iterator[str]:
+def _walk(source: Source, node: ast.AST, *, is_real: bool) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
-        seconds = any(name.endswith(_SECONDS) for name in _named(child)) if _named(child) else in_seconds
-        if _is_fraction(child) and not seconds:
+        real = any(name.endswith(_REAL) for name in _named(child)) if _named(child) else is_real
+        if _is_fraction(child) and not real:
             yield f"{source.name}:{child.lineno} {ast.unparse(child)}"
         else:
-            yield from _walk(source, child, in_seconds=seconds)
+            yield from _walk(source, child, is_real=real)
 
 
 def _named(node: ast.AST) -> list[str]:
@@ -71,6 +74,7 @@ def test_no_fraction_comes_near_an_amount():
         "def share(amount: float) -> int: ...",
         "pay(amount_minor=float(text))",
         "def wait_s() -> None:\n    amount_minor = 0.5",
+        "def share_score(amount_minor: float) -> None: ...",
     ],
 )
 def test_the_rule_sees_a_fraction(text: str):
@@ -79,7 +83,13 @@ def test_the_rule_sees_a_fraction(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["WAIT_S = 0.5", "retry(wait_initial_s=0.5)", "def wait(at_most_s: float) -> None: ...", "a = 7 // 2"],
+    [
+        "WAIT_S = 0.5",
+        "retry(wait_initial_s=0.5)",
+        "def wait(at_most_s: float) -> None: ...",
+        "a = 7 // 2",
+        "def _score() -> float:\n    return 1 / 2",
+    ],
 )
-def test_the_rule_lets_seconds_be_real(text: str):
+def test_the_rule_lets_seconds_and_shares_be_real(text: str):
     assert list(_fractions(source_of("orders/good.py", text))) == []

@@ -1,4 +1,4 @@
-"""Every named point of both sagas x every way to die there: each order ends, and is charged at most once.
+"""Every named point of all sagas x every way to die there: each order ends, and is charged at most once.
 
 A child process is forked for each case and dies, raises or freezes at its point; meanwhile the
 parent is the healthy rest of the fleet and carries everything to its end. Then both books are read.
@@ -18,9 +18,14 @@ from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connections
+from django.db.models import Sum
 
 from orders.sagas import CANCEL_ORDER, PLACE_ORDER
 from orders.services.cancel_order import cancel_order
+from payments.gateways.base import Refund as RefundRequest
+from payments.gateways.registry import gateway
+from payments.models import Operation, Payment, Refund
+from payments.sagas import REFUND_PAYMENT
 from resilience import crashpoints
 from resilience.clock import now
 from resilience.crashpoints import CrashpointError, Fault
@@ -33,7 +38,10 @@ from tests.orders_kit import (
     Books,
     books,
     carry_to_the_end,
+    keys_of,
+    paid,
     place,
+    refund,
     runner,
     saga_ids,
     stock,
@@ -73,6 +81,27 @@ def _confirmed_then_cancelled() -> UUID:
     order_id = place()
     carry_to_the_end([order_id], within_s=END_WITHIN_S)
     assert cancel_order(client=CLIENT, order_id=order_id, now=now())
+    return order_id
+
+
+def _refunded_in_part() -> UUID:
+    order_id, payment = paid()
+    refund(payment, 600)
+    return order_id
+
+
+def _refunded_beside_a_cancellation() -> UUID:
+    order_id = _refunded_in_part()
+    assert cancel_order(client=CLIENT, order_id=order_id, now=now())
+    return order_id
+
+
+def _refund_refused() -> UUID:
+    """The gateway has given all of it back already, past us."""
+    order_id, payment = paid()
+    by_hand = RefundRequest(f"by-hand-{order_id}", payment.reference, payment.amount_minor, payment.currency)
+    gateway(payment.gateway).send(by_hand)
+    refund(payment, 600)
     return order_id
 
 
@@ -134,6 +163,36 @@ SCENARIOS = [
         ends=Books("cancelled", 0, 0, 0, 0, ("released",), ("order.placed", "order.cancelled")),
         pieces_sold=0,
     ),
+    Scenario(
+        name="refunded in part",
+        begin=_refunded_in_part,
+        points=points(REFUND_PAYMENT, "do", {"refund_payment": REMOTE}),
+        ends=Books("confirmed", 1, 1000, 600, 0, ("committed",), ("order.placed", "order.confirmed")),
+        pieces_sold=1,
+    ),
+    Scenario(
+        name="refund refused",
+        begin=_refund_refused,
+        points=points(REFUND_PAYMENT, "undo", {"refund_payment": LOCAL}),
+        ends=Books("confirmed", 1, 1000, 1000, 0, ("committed",), ("order.placed", "order.confirmed")),
+        pieces_sold=1,
+    ),
+    Scenario(
+        name="refunded beside a cancellation",
+        begin=_refunded_beside_a_cancellation,
+        points=points(REFUND_PAYMENT, "do", {"refund_payment": REMOTE})
+        + points(CANCEL_ORDER, "do", {"return_payment": REMOTE}),
+        ends=Books(
+            "cancelled",
+            1,
+            1000,
+            1000,
+            0,
+            ("released",),
+            ("order.placed", "order.confirmed", "order.cancelled"),
+        ),
+        pieces_sold=0,
+    ),
 ]
 
 
@@ -151,16 +210,16 @@ def test_every_order_ends_once_wherever_a_worker_dies(
 ) -> None:
     stock(PIECES)
     cases = {point: scenario.begin() for point in scenario.points}
-    orders = list(cases.values())
+    keys = keys_of(cases.values())
 
     children = {point: Armed.start(order_id, point, fault) for point, order_id in cases.items()}
     for child in children.values():
         child.wait_until_struck()
-    carry_to_the_end(orders, within_s=END_WITHIN_S)
+    carry_to_the_end(keys, within_s=END_WITHIN_S)
     for child in children.values():
         child.process.join(END_WITHIN_S)
     # What a frozen worker held when it woke is due again once its lease is over.
-    carry_to_the_end(orders, within_s=END_WITHIN_S)
+    carry_to_the_end(keys, within_s=END_WITHIN_S)
 
     exits = {point: child.process.exitcode for point, child in children.items()}
     assert exits == dict.fromkeys(cases, -signal.SIGKILL if fault is Fault.KILL else 0)
@@ -169,6 +228,16 @@ def test_every_order_ends_once_wherever_a_worker_dies(
     assert ends == dict.fromkeys(cases, scenario.ends)
     assert stock_left() == (PIECES - scenario.pieces_sold * len(cases), 0)
     assert set(Saga.objects.values_list("status", flat=True)) <= {"completed", "compensated"}
+    # Nothing stays reserved, and what we think was given back was.
+    assert not Payment.objects.exclude(refund_reserved_minor=0).exists()
+    assert not Operation.objects.exclude(phase="settled").exists()
+    made = Refund.objects.filter(status="succeeded").values("payment__order_id")
+    made = {str(row["payment__order_id"]): row["total"] for row in made.annotate(total=Sum("amount_minor"))}
+    assert scenario.begin is _refund_refused or made == {
+        order_id: seen["refunded"]
+        for order_id, seen in gateway_book.items()
+        if UUID(order_id) in keys and seen["refunded"]
+    }
 
 
 @pytest.mark.django_db(transaction=True)
@@ -180,8 +249,9 @@ def test_every_order_ends_once_wherever_a_worker_dies(
         ("capture", place, SCENARIOS[0].ends),
         ("cancel", SCENARIOS[1].begin, SCENARIOS[1].ends),
         ("refund", _confirmed_then_cancelled, SCENARIOS[2].ends),
+        ("refund", _refunded_in_part, SCENARIOS[4].ends),
     ],
-    ids=["authorize", "capture", "void", "refund"],
+    ids=["authorize", "capture", "void", "return", "refund"],
 )
 def test_a_lost_answer_is_asked_for_and_never_guessed(
     fault: str, operation: str, begin: Callable[[], UUID], ends: Books, sandbox: SandboxClient
@@ -191,7 +261,7 @@ def test_a_lost_answer_is_asked_for_and_never_guessed(
     # A hanging answer is cut by the gateway after a moment, so that the test need not wait for our limit.
     sandbox.faults({"fault": fault, "operation": operation, "times": 1, "delay_ms": 200})
 
-    carry_to_the_end([order_id], within_s=END_WITHIN_S)
+    carry_to_the_end(keys_of([order_id]), within_s=END_WITHIN_S)
 
     assert books(order_id, sandbox.orders()) == ends
 
@@ -205,7 +275,7 @@ class Armed:
 
     @classmethod
     def start(cls, order_id: UUID, point: str, fault: Fault) -> "Armed":
-        ids = saga_ids([order_id])
+        ids = saga_ids(keys_of([order_id]))
         # The child inherits no connection: closing one there would end the parent's session.
         connections.close_all()
         struck = FORK.Event()

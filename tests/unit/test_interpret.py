@@ -1,9 +1,11 @@
-"""What each answer of a gateway means for each operation: tables, and what holds for all of them."""
+"""What each answer of a gateway means for each operation: tables, and what holds for all of them.
+
+Refunds have their own: test_interpret_refund.py. Going to another account: test_interpret_failover.py.
+"""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
-from uuid import UUID
 
 import pytest
 
@@ -11,44 +13,67 @@ from payments import events
 from payments.gateways.base import (
     Absent,
     ActionRequired,
+    ActionType,
     Answer,
-    Authorize,
-    Capture,
     Declined,
     InDoubt,
     NotSent,
-    Refund,
-    Request,
+    Processing,
     Succeeded,
     Throttled,
-    Void,
 )
 from payments.states import EDGES, OperationKind, OperationOutcome, PaymentStatus, Phase
-from payments.steps.exchange import Answered, Exchange, Mode, NeverHappened
-from payments.steps.interpret import AUTHENTICATION_LASTS, Meaning, interpret, voided
-from payments.store import OperationChange, PaymentChange
-from payments.tenders import LiveOperation, Tender
+from payments.steps.exchange import Mode, NeverHappened
+from payments.steps.interpret import (
+    AUTHENTICATION_LASTS,
+    CLEARING_LASTS,
+    DELAYED_POLL_S_MAX,
+    PROCESSING_LASTS,
+    SLIP_LASTS,
+    voided,
+)
+from payments.steps.meaning import Meaning
+from payments.store import OperationChange
+from payments.tenders import Tender
 from resilience.saga import outcomes
 from resilience.saga.outcomes import Done, Failed, Refused, Waiting
+from tests.unit.situations import (
+    AMOUNT,
+    AUTHORIZED,
+    CAPTURED,
+    DECLINED,
+    LATER,
+    MONEY,
+    NOW,
+    OPERATION,
+    ORDER,
+    OTHER,
+    PAYMENT,
+    PENDING,
+    PROCESSING,
+    REFUND,
+    REQUIRES_ACTION,
+    SITUATIONS,
+    change,
+    live,
+    meaning_of,
+    settled,
+    tender_in,
+)
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=10)
-ORDER, PAYMENT, OPERATION, OTHER = (UUID(int=number) for number in range(1, 5))
-AMOUNT = 1299
-
-# The statuses in which each operation is asked for (payments/steps).
-ASKED_IN = {
-    OperationKind.AUTHORIZE: (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION),
-    OperationKind.CAPTURE: (PaymentStatus.AUTHORIZED,),
-    OperationKind.VOID: (PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED),
-    OperationKind.REFUND: (PaymentStatus.CAPTURED,),
-}
-SITUATIONS = [(kind, status) for kind, statuses in ASKED_IN.items() for status in statuses]
-DECLINED = Declined("generic_decline", "no", "pi_1")
+OPEN = [PENDING, REQUIRES_ACTION, PROCESSING]
+HELD = [REQUIRES_ACTION, PROCESSING, AUTHORIZED]
 ALREADY_CAPTURED = Declined("already_captured", "The money was taken already.", "pi_1")
+SLIP_URL = "https://bank.example/slip"
+SLIP_UNTIL = NOW + timedelta(days=2)
 ANSWERS: list[Answer | Absent | NeverHappened] = [
     Succeeded("pi_1", AMOUNT),
+    Succeeded("pi_1", AMOUNT, is_captured=True),
+    Succeeded("pi_1", AMOUNT, capture_before=NOW + timedelta(days=7)),
+    Succeeded("pi_1", AMOUNT - 1),
     ActionRequired("pi_1", "https://bank.example/3ds"),
+    ActionRequired("pi_1", SLIP_URL, type=ActionType.VOUCHER, until=SLIP_UNTIL),
+    Processing("pi_1"),
     DECLINED,
     ALREADY_CAPTURED,
     NotSent("refused"),
@@ -59,79 +84,11 @@ ANSWERS: list[Answer | Absent | NeverHappened] = [
     Absent(),
     NeverHappened("no trace"),
 ]
-
-
-def tender_in(status: PaymentStatus, **changes: object) -> Tender:
-    """Return a tender as it is in `status`."""
-    is_asked = status is not PaymentStatus.PENDING
-    waits = status is PaymentStatus.REQUIRES_ACTION
-    tender = Tender(
-        id=PAYMENT,
-        order_id=ORDER,
-        method="pm_card_visa",
-        amount_minor=AMOUNT,
-        currency="EUR",
-        status=status,
-        captured_minor=AMOUNT if status is PaymentStatus.CAPTURED else 0,
-        refunded_minor=0,
-        gateway="one" if is_asked else "",
-        reference="pi_1" if is_asked else "",
-        action_url="https://bank.example/3ds" if waits else "",
-        action_until=LATER if waits else None,
-    )
-    return replace(tender, **changes)
-
-
-def live(kind: OperationKind, *, operation_id: UUID = OPERATION, amount_minor: int = AMOUNT) -> LiveOperation:
-    return LiveOperation(
-        operation_id, kind, "one", f"key-{operation_id.int}", amount_minor, Phase.SENT, NOW, NOW
-    )
-
-
-def meaning_of(
-    answer: object, kind: OperationKind, tender: Tender, mode: Mode = Mode.SEND, *, amount_minor: int = AMOUNT
-) -> Meaning:
-    operation = live(kind, amount_minor=amount_minor)
-    tender = replace(tender, live=(operation, *tender.live))
-    requests: dict[OperationKind, Request] = {
-        OperationKind.AUTHORIZE: Authorize(operation.key, ORDER, PAYMENT, AMOUNT, "EUR", tender.method),
-        OperationKind.CAPTURE: Capture(operation.key, "pi_1", AMOUNT),
-        OperationKind.VOID: Void(operation.key, "pi_1"),
-        OperationKind.REFUND: Refund(operation.key, "pi_1", amount_minor),
-    }
-    exchange = Exchange(tender, operation, requests[kind], mode)
-    return interpret(Answered(exchange, answer), now=NOW)  # type: ignore[arg-type]
-
-
-def settled(
-    outcome: OperationOutcome, *, operation_id: UUID = OPERATION, reference: str = "", error: str = ""
-) -> OperationChange:
-    return OperationChange(operation_id, Phase.SETTLED, outcome, reference, error)
-
-
-def change(tender: Tender, status: PaymentStatus | None = None, **changes: object) -> PaymentChange:
-    unchanged = PaymentChange(
-        id=PAYMENT,
-        expected=tender.status,
-        status=status or tender.status,
-        captured_minor=tender.captured_minor,
-        refunded_minor=tender.refunded_minor,
-        gateway=tender.gateway,
-        reference=tender.reference,
-    )
-    return replace(unchanged, **changes)
-
-
-PENDING, REQUIRES_ACTION, AUTHORIZED, CAPTURED = (
-    tender_in(status)
-    for status in (
-        PaymentStatus.PENDING,
-        PaymentStatus.REQUIRES_ACTION,
-        PaymentStatus.AUTHORIZED,
-        PaymentStatus.CAPTURED,
-    )
-)
-MONEY = (PAYMENT, ORDER, AMOUNT, "EUR")
+FALLBACKS: list[dict[str, object]] = [
+    {},
+    {"fallback": "two"},
+    {"fallback": "two", "fails_over_on": frozenset({"generic_decline"})},
+]
 
 
 # --- What holds for every answer --------------------------------------------------------------
@@ -139,55 +96,65 @@ MONEY = (PAYMENT, ORDER, AMOUNT, "EUR")
 
 def everything():
     return pytest.mark.parametrize(
-        ("situation", "mode", "answer"),
-        list(product(SITUATIONS, Mode, ANSWERS)),
+        ("situation", "mode", "answer", "elsewhere"),
+        list(product(SITUATIONS, Mode, ANSWERS, FALLBACKS)),
         ids=lambda part: part.name.lower() if isinstance(part, Mode) else None,
     )
 
 
 @everything()
-def test_a_status_moves_along_its_edges_only(situation, mode: Mode, answer: object):
+def test_a_status_moves_along_its_edges_only(situation, mode: Mode, answer: object, elsewhere):
     kind, status = situation
 
-    payment = meaning_of(answer, kind, tender_in(status), mode).payment
+    payment = meaning_of(answer, kind, tender_in(status), mode, **elsewhere).payment
 
     if payment:
         assert payment.expected is status
         assert payment.status is status or payment.status in EDGES[status]
+        assert not payment.is_late
 
 
 @everything()
-def test_amounts_stay_in_their_order(situation, mode: Mode, answer: object):
+def test_amounts_stay_in_their_order(situation, mode: Mode, answer: object, elsewhere):
     kind, status = situation
+    tender = tender_in(status)
 
-    payment = meaning_of(answer, kind, tender_in(status), mode).payment
+    payment = meaning_of(answer, kind, tender, mode, **elsewhere).payment
 
     if payment:
-        assert 0 <= payment.refunded_minor <= payment.captured_minor <= AMOUNT
+        reserved_minor = tender.refund_reserved_minor + payment.reserved_delta
+        assert reserved_minor >= 0
+        assert payment.refunded_delta >= 0
+        assert reserved_minor + payment.refunded_delta <= payment.captured_minor <= AMOUNT
         assert payment.status is not PaymentStatus.CAPTURED or payment.captured_minor == AMOUNT
 
 
 @everything()
-def test_silence_is_never_a_no(situation, mode: Mode, answer: object):
+def test_silence_is_never_a_no(situation, mode: Mode, answer: object, elsewhere):
     kind, status = situation
+    tender = tender_in(status)
     is_silence = isinstance(answer, InDoubt | Absent) or (
         isinstance(answer, NotSent | Throttled) and mode is not Mode.SEND
     )
 
-    meaning = meaning_of(answer, kind, tender_in(status), mode)
+    meaning = meaning_of(answer, kind, tender, mode, **elsewhere)
 
     if is_silence:
         assert isinstance(meaning.outcome, outcomes.InDoubt)
         assert [operation for operation in meaning.operations if operation.phase is Phase.SETTLED] == []
         assert meaning.payment is None or meaning.payment.status is status
+        assert meaning.payment is None or meaning.payment.gateway == tender.gateway
+        assert meaning.refund is None
         assert meaning.fact is None
 
 
 @everything()
-def test_an_operation_has_an_outcome_exactly_when_it_is_settled(situation, mode: Mode, answer: object):
+def test_an_operation_has_an_outcome_exactly_when_it_is_settled(
+    situation, mode: Mode, answer: object, elsewhere
+):
     kind, status = situation
 
-    meaning = meaning_of(answer, kind, tender_in(status), mode)
+    meaning = meaning_of(answer, kind, tender_in(status), mode, **elsewhere)
 
     for operation in meaning.operations:
         assert (operation.phase is Phase.SETTLED) is (operation.outcome is not None)
@@ -195,20 +162,63 @@ def test_an_operation_has_an_outcome_exactly_when_it_is_settled(situation, mode:
 
 
 @everything()
-def test_a_new_status_is_told_and_nothing_else_is(situation, mode: Mode, answer: object):
+def test_what_moved_is_told_and_nothing_else_is(situation, mode: Mode, answer: object, elsewhere):
     kind, status = situation
 
-    meaning = meaning_of(answer, kind, tender_in(status), mode)
+    meaning = meaning_of(answer, kind, tender_in(status), mode, **elsewhere)
 
     has_moved = meaning.payment is not None and meaning.payment.status is not status
-    assert has_moved is (meaning.fact is not None)
+    assert (has_moved or meaning.refund is not None) is (meaning.fact is not None)
+
+
+@everything()
+def test_only_a_refund_changes_what_is_reserved_or_given_back(
+    situation, mode: Mode, answer: object, elsewhere
+):
+    kind, status = situation
+
+    meaning = meaning_of(answer, kind, tender_in(status), mode, **elsewhere)
+
+    deltas = (meaning.payment.refunded_delta, meaning.payment.reserved_delta) if meaning.payment else (0, 0)
+    assert (deltas != (0, 0)) is (meaning.refund is not None)
+    assert meaning.refund is None or (kind is OperationKind.REFUND and meaning.refund.id == REFUND)
+
+
+@everything()
+def test_only_a_free_payment_goes_to_another_account(situation, mode: Mode, answer: object, elsewhere):
+    kind, status = situation
+    is_proof = (isinstance(answer, NotSent) and mode is Mode.SEND) or (
+        answer is DECLINED and "fails_over_on" in elsewhere
+    )
+    goes = is_proof and bool(elsewhere) and (kind, status) == (OperationKind.AUTHORIZE, PaymentStatus.PENDING)
+
+    meaning = meaning_of(answer, kind, tender_in(status), mode, **elsewhere)
+
+    assert (meaning.payment is not None and meaning.payment.gateway == "two") is goes
+
+
+@everything()
+def test_the_words_of_a_gateway_stay_with_the_operation_that_they_are_about(
+    situation, mode: Mode, answer: object, elsewhere
+):
+    kind, status = situation
+    tender = tender_in(status, live=(live(OperationKind.AUTHORIZE, operation_id=OTHER),))
+    has_words = not isinstance(answer, NeverHappened)
+    words = {"status": "whatever"}
+    heard = replace(answer, evidence=words) if has_words else answer  # type: ignore[type-var]
+
+    meaning = meaning_of(heard, kind, tender, mode, **elsewhere)
+
+    kept = {operation.id: operation.evidence for operation in meaning.operations}
+    assert kept.get(OPERATION) == (words if has_words and OPERATION in kept else None)
+    assert kept.get(OTHER) is None
 
 
 # --- Yes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("tender", [PENDING, REQUIRES_ACTION], ids=["pending", "requires_action"])
+@pytest.mark.parametrize("tender", OPEN, ids=lambda tender: tender.status)
 def test_an_authorization_that_succeeded_reserves_the_money(tender: Tender, mode: Mode):
     meaning = meaning_of(Succeeded("pi_9", AMOUNT), OperationKind.AUTHORIZE, tender, mode)
 
@@ -216,7 +226,7 @@ def test_an_authorization_that_succeeded_reserves_the_money(tender: Tender, mode
         Done(),
         (settled(OperationOutcome.SUCCEEDED, reference="pi_9"),),
         change(tender, PaymentStatus.AUTHORIZED, gateway="one", reference="pi_9"),
-        events.PaymentAuthorized(*MONEY, "one", "pi_9"),
+        fact=events.PaymentAuthorized(*MONEY, "one", "pi_9"),
     )
 
 
@@ -228,12 +238,12 @@ def test_a_capture_that_succeeded_takes_the_whole_amount(mode: Mode):
         Done(),
         (settled(OperationOutcome.SUCCEEDED, reference="pi_1"),),
         change(AUTHORIZED, PaymentStatus.CAPTURED, captured_minor=AMOUNT),
-        events.PaymentCaptured(*MONEY, "one", "pi_1"),
+        fact=events.PaymentCaptured(*MONEY, "one", "pi_1"),
     )
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("tender", [REQUIRES_ACTION, AUTHORIZED], ids=["requires_action", "authorized"])
+@pytest.mark.parametrize("tender", HELD, ids=lambda tender: tender.status)
 def test_a_void_that_succeeded_ends_the_payment_and_what_else_was_asked(tender: Tender, mode: Mode):
     asked = replace(tender, live=(live(OperationKind.AUTHORIZE, operation_id=OTHER),))
 
@@ -246,33 +256,43 @@ def test_a_void_that_succeeded_ends_the_payment_and_what_else_was_asked(tender: 
             settled(OperationOutcome.ABANDONED, operation_id=OTHER),
         ),
         change(tender, PaymentStatus.VOIDED),
-        events.PaymentVoided(PAYMENT, ORDER),
+        fact=events.PaymentVoided(PAYMENT, ORDER),
     )
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize(
-    ("refunded_minor", "asked_minor", "status"),
-    [
-        (0, AMOUNT, PaymentStatus.REFUNDED),
-        (0, 300, PaymentStatus.CAPTURED),
-        (300, AMOUNT - 300, PaymentStatus.REFUNDED),
-    ],
-)
-def test_a_refund_that_succeeded_adds_up(
-    refunded_minor: int, asked_minor: int, status: PaymentStatus, mode: Mode
-):
-    tender = replace(CAPTURED, refunded_minor=refunded_minor)
-
+@pytest.mark.parametrize("tender", OPEN, ids=lambda tender: tender.status)
+def test_an_authorization_that_took_the_money_at_once_is_a_capture(tender: Tender, mode: Mode):
     meaning = meaning_of(
-        Succeeded("re_1", asked_minor), OperationKind.REFUND, tender, mode, amount_minor=asked_minor
+        Succeeded("pi_1", AMOUNT, is_captured=True), OperationKind.AUTHORIZE, tender, mode, fallback="two"
     )
 
     assert meaning == Meaning(
         Done(),
-        (settled(OperationOutcome.SUCCEEDED, reference="re_1"),),
-        change(tender, status, refunded_minor=refunded_minor + asked_minor),
-        events.PaymentRefunded(PAYMENT, ORDER, asked_minor, "EUR"),
+        (settled(OperationOutcome.SUCCEEDED, reference="pi_1"),),
+        change(tender, PaymentStatus.CAPTURED, captured_minor=AMOUNT, gateway="one", reference="pi_1"),
+        fact=events.PaymentCaptured(*MONEY, "one", "pi_1"),
+    )
+
+
+def test_an_authorization_keeps_the_time_at_which_it_lapses():
+    lapses_at = NOW + timedelta(days=7)
+    answer = Succeeded("pi_1", AMOUNT, capture_before=lapses_at)
+
+    meaning = meaning_of(answer, OperationKind.AUTHORIZE, PENDING)
+
+    assert meaning.payment == change(
+        PENDING, PaymentStatus.AUTHORIZED, gateway="one", reference="pi_1", capture_before=lapses_at
+    )
+
+
+def test_a_capture_forgets_nothing_of_its_authorization():
+    tender = replace(AUTHORIZED, capture_before=LATER)
+
+    meaning = meaning_of(Succeeded("pi_1", AMOUNT), OperationKind.CAPTURE, tender)
+
+    assert meaning.payment == change(
+        tender, PaymentStatus.CAPTURED, captured_minor=AMOUNT, capture_before=LATER
     )
 
 
@@ -280,15 +300,21 @@ def test_a_refund_that_succeeded_adds_up(
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("tender", [PENDING, REQUIRES_ACTION], ids=["pending", "requires_action"])
+@pytest.mark.parametrize("tender", OPEN, ids=lambda tender: tender.status)
 def test_a_declined_authorization_ends_the_payment(tender: Tender, mode: Mode):
     meaning = meaning_of(DECLINED, OperationKind.AUTHORIZE, tender, mode)
 
     assert meaning == Meaning(
         Refused("generic_decline"),
         (settled(OperationOutcome.DECLINED, reference="pi_1", error="generic_decline: no"),),
-        change(tender, PaymentStatus.DECLINED, decline_code="generic_decline"),
-        events.PaymentDeclined(*MONEY, "generic_decline"),
+        change(
+            tender,
+            PaymentStatus.DECLINED,
+            gateway="one",
+            reference="pi_1",
+            decline_code="generic_decline",
+        ),
+        fact=events.PaymentDeclined(*MONEY, "generic_decline"),
     )
 
 
@@ -299,7 +325,7 @@ def test_a_declined_authorization_ends_the_payment(tender: Tender, mode: Mode):
         (OperationKind.CAPTURE, AUTHORIZED),
         (OperationKind.VOID, AUTHORIZED),
         (OperationKind.VOID, REQUIRES_ACTION),
-        (OperationKind.REFUND, CAPTURED),
+        (OperationKind.VOID, PROCESSING),
     ],
 )
 def test_any_other_refusal_leaves_the_money_where_it_is(kind: OperationKind, tender: Tender, mode: Mode):
@@ -313,7 +339,7 @@ def test_any_other_refusal_leaves_the_money_where_it_is(kind: OperationKind, ten
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("tender", [REQUIRES_ACTION, AUTHORIZED], ids=["requires_action", "authorized"])
+@pytest.mark.parametrize("tender", HELD, ids=lambda tender: tender.status)
 def test_what_was_captured_meanwhile_is_not_voided_but_known_as_captured(tender: Tender, mode: Mode):
     asked = replace(tender, live=(live(OperationKind.AUTHORIZE, operation_id=OTHER),))
 
@@ -331,7 +357,7 @@ def test_what_was_captured_meanwhile_is_not_voided_but_known_as_captured(tender:
             settled(OperationOutcome.SUCCEEDED, operation_id=OTHER),
         ),
         change(tender, PaymentStatus.CAPTURED, captured_minor=AMOUNT),
-        events.PaymentCaptured(*MONEY, "one", "pi_1"),
+        fact=events.PaymentCaptured(*MONEY, "one", "pi_1"),
     )
 
 
@@ -374,7 +400,7 @@ def test_a_payment_that_never_left_is_voided_with_its_intents():
         Done(),
         (settled(OperationOutcome.ABANDONED),),
         change(tender, PaymentStatus.VOIDED),
-        events.PaymentVoided(PAYMENT, ORDER),
+        fact=events.PaymentVoided(PAYMENT, ORDER),
     )
 
 
@@ -416,63 +442,153 @@ def test_a_doubt_is_shown_on_the_payment_and_asked_after(
     )
 
 
+@pytest.mark.parametrize("tender", [REQUIRES_ACTION, PROCESSING], ids=lambda tender: tender.status)
 @pytest.mark.parametrize(
     ("answer", "mode", "outcome"), [doubt for doubt in DOUBTS if doubt[1] is not Mode.SEND]
 )
-def test_a_payer_who_has_not_acted_leaves_no_doubt_about_money(
-    answer: Answer, mode: Mode, outcome: outcomes.InDoubt
+def test_what_the_gateway_has_taken_up_leaves_no_doubt_about_money(
+    answer: Answer, mode: Mode, outcome: outcomes.InDoubt, tender: Tender
 ):
-    assert meaning_of(answer, OperationKind.AUTHORIZE, REQUIRES_ACTION, mode) == Meaning(outcome)
+    assert meaning_of(answer, OperationKind.AUTHORIZE, tender, mode) == Meaning(outcome)
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [(kind, status) for kind, status in SITUATIONS if kind is not OperationKind.AUTHORIZE]
+    ("answer", "kind"),
+    [
+        (answer, kind)
+        for answer in (ActionRequired("pi_1", "https://bank.example"), Processing("pi_1"))
+        for kind in OperationKind
+        if kind is not OperationKind.AUTHORIZE and (kind, type(answer)) != (OperationKind.REFUND, Processing)
+    ],
 )
-def test_only_an_authorization_waits_for_its_payer(kind: OperationKind, status: PaymentStatus):
-    meaning = meaning_of(ActionRequired("pi_1", "https://bank.example"), kind, tender_in(status), Mode.ASK)
+def test_only_an_authorization_waits_for_its_payer(answer: Answer, kind: OperationKind):
+    status = {OperationKind.REFUND: PaymentStatus.CAPTURED}.get(kind, PaymentStatus.AUTHORIZED)
 
-    assert meaning.outcome == outcomes.InDoubt(f"not an answer to {kind}: ActionRequired")
+    meaning = meaning_of(answer, kind, tender_in(status), Mode.ASK)
+
+    assert meaning.outcome == outcomes.InDoubt(f"not an answer to {kind}: {type(answer).__name__}")
 
 
 # --- The payer -----------------------------------------------------------------------------------
 
+REDIRECT = ActionRequired("pi_1", "https://bank.example/3ds")
+SLIP = ActionRequired("pi_1", SLIP_URL, type=ActionType.VOUCHER, until=SLIP_UNTIL)
+TIMELESS_SLIP = replace(SLIP, until=None)
+
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_payer_who_has_to_act_gets_an_address_and_a_time(mode: Mode):
-    answer = ActionRequired("pi_1", "https://bank.example/3ds")
-    until = NOW + AUTHENTICATION_LASTS
-
+@pytest.mark.parametrize(
+    ("answer", "until", "waiting"),
+    [
+        (
+            REDIRECT,
+            NOW + AUTHENTICATION_LASTS,
+            Waiting("the payer has to act", NOW + AUTHENTICATION_LASTS),
+        ),
+        (
+            SLIP,
+            SLIP_UNTIL,
+            Waiting("the payer has to pay the slip", SLIP_UNTIL + CLEARING_LASTS, DELAYED_POLL_S_MAX),
+        ),
+        (
+            TIMELESS_SLIP,
+            NOW + SLIP_LASTS,
+            Waiting("the payer has to pay the slip", NOW + SLIP_LASTS + CLEARING_LASTS, DELAYED_POLL_S_MAX),
+        ),
+    ],
+    ids=["3-D Secure", "slip", "slip without a date"],
+)
+def test_a_payer_who_has_to_act_gets_an_address_and_a_time(
+    answer: ActionRequired, until, waiting: Waiting, mode: Mode
+):
     meaning = meaning_of(answer, OperationKind.AUTHORIZE, PENDING, mode)
 
     assert meaning == Meaning(
-        Waiting("the payer has to act", until),
+        waiting,
         (OperationChange(OPERATION, Phase.SENT, reference="pi_1"),),
         change(
             PENDING,
             PaymentStatus.REQUIRES_ACTION,
             gateway="one",
             reference="pi_1",
-            action_url="https://bank.example/3ds",
+            action_type=answer.type,
+            action_url=answer.url,
             action_until=until,
         ),
-        events.PaymentActionRequired(PAYMENT, ORDER, "https://bank.example/3ds"),
+        fact=events.PaymentActionRequired(PAYMENT, ORDER, answer.url, "one", "pi_1"),
     )
 
 
-def test_a_payer_who_still_has_time_is_waited_for():
-    answer = ActionRequired("pi_1", "https://bank.example/3ds")
+# An old answer about a payment that is being worked on by now moves nothing backward.
+@pytest.mark.parametrize(
+    ("tender", "answer", "waiting"),
+    [
+        (REQUIRES_ACTION, REDIRECT, Waiting("the payer has to act", LATER)),
+        (
+            REQUIRES_ACTION,
+            SLIP,
+            Waiting("the payer has to pay the slip", LATER + CLEARING_LASTS, DELAYED_POLL_S_MAX),
+        ),
+        (PROCESSING, REDIRECT, Waiting("the payer has to act", NOW + AUTHENTICATION_LASTS)),
+        (
+            PROCESSING,
+            SLIP,
+            Waiting("the payer has to pay the slip", SLIP_UNTIL + CLEARING_LASTS, DELAYED_POLL_S_MAX),
+        ),
+        (
+            PROCESSING,
+            Processing("pi_1"),
+            Waiting("the gateway works on it", NOW + PROCESSING_LASTS, DELAYED_POLL_S_MAX),
+        ),
+    ],
+)
+def test_whoever_still_has_time_is_waited_for(tender: Tender, answer: Answer, waiting: Waiting):
+    assert meaning_of(answer, OperationKind.AUTHORIZE, tender, Mode.LOOK) == Meaning(waiting)
 
-    meaning = meaning_of(answer, OperationKind.AUTHORIZE, REQUIRES_ACTION, Mode.LOOK)
 
-    assert meaning == Meaning(Waiting("the payer has to act", LATER))
+def test_a_payer_is_sent_to_the_charge_that_followed_a_forgotten_one():
+    another = replace(REDIRECT, reference="pi_2", url="https://gateway.test/pi_2")
+
+    meaning = meaning_of(another, OperationKind.AUTHORIZE, REQUIRES_ACTION, Mode.SEND)
+
+    assert meaning.payment is not None
+    assert (meaning.payment.reference, meaning.payment.action_url) == ("pi_2", "https://gateway.test/pi_2")
 
 
-def test_a_payer_who_let_the_time_pass_is_waited_for_no_longer():
-    tender = replace(REQUIRES_ACTION, action_until=NOW)
+@pytest.mark.parametrize(
+    ("answer", "until", "code"),
+    [
+        (REDIRECT, NOW, "authentication_timeout"),
+        (SLIP, NOW - CLEARING_LASTS, "payment_expired"),
+    ],
+)
+def test_a_payer_who_let_the_time_pass_is_waited_for_no_longer(answer: ActionRequired, until, code: str):
+    tender = replace(REQUIRES_ACTION, action_until=until)
 
-    meaning = meaning_of(ActionRequired("pi_1", ""), OperationKind.AUTHORIZE, tender, Mode.LOOK)
+    assert meaning_of(answer, OperationKind.AUTHORIZE, tender, Mode.LOOK) == Meaning(Refused(code))
 
-    assert meaning == Meaning(Refused("authentication_timeout"))
+
+def test_a_slip_that_may_still_be_clearing_is_waited_for():
+    tender = replace(REQUIRES_ACTION, action_until=NOW - CLEARING_LASTS + timedelta(seconds=1))
+
+    meaning = meaning_of(SLIP, OperationKind.AUTHORIZE, tender, Mode.LOOK)
+
+    assert meaning == Meaning(
+        Waiting("the payer has to pay the slip", NOW + timedelta(seconds=1), DELAYED_POLL_S_MAX)
+    )
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("tender", [PENDING, REQUIRES_ACTION], ids=lambda tender: tender.status)
+def test_what_a_gateway_works_on_is_waited_for_and_told(tender: Tender, mode: Mode):
+    meaning = meaning_of(Processing("pi_1"), OperationKind.AUTHORIZE, tender, mode, fallback="two")
+
+    assert meaning == Meaning(
+        Waiting("the gateway works on it", NOW + PROCESSING_LASTS, DELAYED_POLL_S_MAX),
+        (OperationChange(OPERATION, Phase.SENT, reference="pi_1"),),
+        change(tender, PaymentStatus.PROCESSING, gateway="one", reference="pi_1"),
+        fact=events.PaymentProcessing(PAYMENT, ORDER, "one", "pi_1"),
+    )
 
 
 @pytest.mark.parametrize(
