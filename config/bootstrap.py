@@ -23,6 +23,7 @@ PERMISSIONS = (
     "catalogue.write",
     "events.read",
     "ledger.read",
+    "ledger.reconcile",
     "orders.import",
     "orders.read",
     "orders.write",

@@ -171,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "reconcile accounts": {
+        "task": "payments.reconcile",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "try notices again that wait": {
         "task": "payments.notices.sweep",
         "schedule": 60.0,

@@ -33,6 +33,42 @@ class PaymentDisputedError(Refusal):
     code = "payment_disputed"
 
 
+class ReconciliationUnderWayError(Refusal):
+    """The account is being reconciled already."""
+
+    code = "reconciliation_under_way"
+
+
+class ReconciliationTakenOverError(Operational):
+    """A run was slower than its lease, was taken for dead, and may write nothing more."""
+
+    code = "reconciliation_taken_over"
+
+
+class GatewaySilentError(Operational):
+    """A gateway could not be asked about a difference, so nobody can judge it."""
+
+    code = "gateway_silent"
+
+
+class TooManyDifferencesError(Operational):
+    """More differs than one run may ask about; the next one goes on."""
+
+    code = "too_many_differences"
+
+
+class ExceptionNotFoundError(Refusal):
+    """There is no such reconciliation exception."""
+
+    code = "reconciliation_exception_not_found"
+
+
+class ExceptionResolvedError(Refusal):
+    """Somebody, or a later pass, has resolved the reconciliation exception already."""
+
+    code = "reconciliation_exception_resolved"
+
+
 class GatewayNotFoundError(Refusal):
     """A notice came to an address that is no account's."""
 

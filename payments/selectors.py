@@ -7,7 +7,14 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from payments.models import Dispute, Operation, Payment, Refund
+from payments.models import (
+    Dispute,
+    Operation,
+    Payment,
+    ReconciliationException,
+    ReconciliationRun,
+    Refund,
+)
 from payments.states import Phase, RefundSource, RefundStatus
 from resilience.saga.query import next_dues_of
 
@@ -71,3 +78,15 @@ def doubts_of(payment: Payment, refunds: Sequence[Refund]) -> dict[UUID, Doubt]:
 def _saga_key(payment: Payment, refund: Refund) -> UUID:
     """Return the key of the saga that carries a refund: what an order gives back, its own saga does."""
     return payment.order_id if refund.source == RefundSource.RETURN else refund.pk
+
+
+def reconciliation_exceptions(*, is_open: bool | None) -> QuerySet[ReconciliationException]:
+    """Return exceptions that are open, or resolved; all of them for None."""
+    rows = ReconciliationException.objects.all()
+    return rows if is_open is None else rows.filter(resolved_at__isnull=is_open)
+
+
+def exceptions_of_run(run: ReconciliationRun) -> QuerySet[ReconciliationException]:
+    """Return the open exceptions that a run found, or found again, from the primary."""
+    rows = ReconciliationException.objects.using("default").filter(gateway=run.gateway, resolved_at=None)
+    return rows.filter(last_seen_at__gte=run.started_at).order_by("kind", "reference")

@@ -186,3 +186,6 @@ class ExceptionKind(StrEnum):
     REFUND_AMOUNT = "refund_amount_differs"
     REFUND_FAILED = "refund_failed"
     UNKNOWN_LINE = "unknown_line"
+    UNKNOWN_DISPUTE = "unknown_dispute"
+    MISSING_DISPUTE = "missing_dispute"
+    FEE = "fee_differs"

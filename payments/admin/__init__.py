@@ -1,5 +1,5 @@
 """What operators see of this context; importing registers it."""
 
-from payments.admin import ledger, payments
+from payments.admin import ledger, payments, reconciliation
 
-__all__ = ["ledger", "payments"]
+__all__ = ["ledger", "payments", "reconciliation"]

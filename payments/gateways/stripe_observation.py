@@ -35,14 +35,12 @@ _REFUND_STATUSES = {
     "failed": "failed",
     "canceled": "failed",
 }
-# An inquiry ("warning") that was closed, and a dispute that was prevented, took no money. An appeal is
-# not decided. A status that is new to us is not an end.
-_DISPUTE_ENDS = {
-    "won": DisputeStatus.WON,
-    "warning_closed": DisputeStatus.WON,
-    "prevented": DisputeStatus.WON,
-    "lost": DisputeStatus.LOST,
-}
+# An appeal is not decided. A status that is new to us is not an end.
+_DISPUTE_ENDS = {"won": DisputeStatus.WON, "lost": DisputeStatus.LOST}
+# An inquiry takes no money until it becomes a dispute, under the same id and with another status; a dispute
+# that was prevented never took any. What moves no money is not booked, so it is not seen.
+_INQUIRY_PREFIX = "warning_"
+_PREVENTED = "prevented"
 
 
 def observation_of(
@@ -66,7 +64,7 @@ def observation_of(
         payment_id=_uuid_of(text(metadata, "payment_id")),
         key=text(metadata, "operation_key"),
         refunds=tuple(_seen_refund(refund) for refund in refunds),
-        disputes=tuple(_seen_dispute(dispute) for dispute in disputes),
+        disputes=tuple(_seen_dispute(dispute) for dispute in disputes if _takes_money(dispute)),
         capture_before=capture_before_of(intent),
     )
 
@@ -109,6 +107,11 @@ def _seen_refund(refund: Object) -> SeenRefund:
         created_at=required_moment(refund, "created"),
         failure_code=text(refund, "failure_reason"),
     )
+
+
+def _takes_money(dispute: Object) -> bool:
+    status = text(dispute, "status")
+    return status != _PREVENTED and not status.startswith(_INQUIRY_PREFIX)
 
 
 def _seen_dispute(dispute: Object) -> SeenDispute:

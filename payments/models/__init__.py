@@ -5,7 +5,7 @@ from payments.models.ledger import LedgerEntry, LedgerSeal, LedgerTransaction
 from payments.models.notice import GatewayNotice
 from payments.models.operation import Operation
 from payments.models.payment import Payment
-from payments.models.reconciliation import ReconciliationException, ReconciliationRun
+from payments.models.reconciliation import ReconciledFact, ReconciliationException, ReconciliationRun
 from payments.models.refund import Refund
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LedgerTransaction",
     "Operation",
     "Payment",
+    "ReconciledFact",
     "ReconciliationException",
     "ReconciliationRun",
     "Refund",

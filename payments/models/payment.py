@@ -82,6 +82,11 @@ class Payment(models.Model):
                 condition=~Q(reference=""),
                 name="payments_by_reference",
             ),
+            models.Index(
+                fields=["gateway", "settled_at"],
+                condition=Q(captured_minor__gt=0),
+                name="payments_taken",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -52,6 +52,11 @@ class Refund(models.Model):
                 name="one_return_of_the_rest_at_a_time",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["settled_at"], condition=Q(status=RefundStatus.SUCCEEDED), name="refunds_made"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"refund of {self.amount_minor} ({self.status})"

@@ -103,11 +103,10 @@ def _book(tender: Tender, fact: Fact, *, gateway: str, start_refund: StartRefund
         case DisputeClosed():
             _dispute_closed(tender, fact, now)
         case Contradiction():
-            reference = fact.theirs if fact.kind is ExceptionKind.UNKNOWN_CHARGE else tender.reference
             difference = Difference(
                 gateway,
                 fact.kind,
-                reference or str(tender.id),
+                fact.reference,
                 fact.ours,
                 fact.theirs,
                 tender.id,

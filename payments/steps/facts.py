@@ -104,9 +104,13 @@ class DisputeClosed:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """The gateway's charge is not the payment that we asked for: nothing is booked, a person looks."""
+    """The gateway's charge is not the payment that we asked for, or gave back more than we have of it.
+
+    Nothing is booked. `reference`: of the charge, or of the refund.
+    """
 
     kind: ExceptionKind
+    reference: str
     ours: str
     theirs: str
 
@@ -143,16 +147,22 @@ def next_fact(known: Known, seen: Observation) -> Fact | None:
 
 
 def _contradiction(tender: Tender, seen: Observation) -> Contradiction | None:
-    if seen.currency != tender.currency:
-        return Contradiction(ExceptionKind.CURRENCY, tender.currency, seen.currency)
-    if seen.amount_minor != tender.amount_minor:
-        return Contradiction(ExceptionKind.AMOUNT, str(tender.amount_minor), str(seen.amount_minor))
-    if seen.state is ChargeState.CAPTURED and seen.captured_minor != tender.amount_minor:
-        return Contradiction(ExceptionKind.AMOUNT, str(tender.amount_minor), str(seen.captured_minor))
+    words = _contradicting(tender, seen)
+    return Contradiction(words[0], seen.reference, words[1], words[2]) if words else None
+
+
+def _contradicting(tender: Tender, seen: Observation) -> tuple[ExceptionKind, str, str] | None:
+    # First whether it is the same charge at all: another one's amount says nothing of ours.
     if tender.reference and tender.reference != seen.reference and seen.state is not ChargeState.ENDED:
-        return Contradiction(ExceptionKind.UNKNOWN_CHARGE, tender.reference, seen.reference)
+        return ExceptionKind.UNKNOWN_CHARGE, tender.reference, seen.reference
+    if seen.currency != tender.currency:
+        return ExceptionKind.CURRENCY, tender.currency, seen.currency
+    if seen.amount_minor != tender.amount_minor:
+        return ExceptionKind.AMOUNT, str(tender.amount_minor), str(seen.amount_minor)
+    if seen.state is ChargeState.CAPTURED and seen.captured_minor != tender.amount_minor:
+        return ExceptionKind.AMOUNT, str(tender.amount_minor), str(seen.captured_minor)
     if tender.captured_minor and seen.state is not ChargeState.CAPTURED:
-        return Contradiction(ExceptionKind.STATUS, tender.status, seen.state)
+        return ExceptionKind.STATUS, tender.status, seen.state
     return None
 
 
@@ -182,12 +192,15 @@ def _refunds(known: Known, seen: Observation) -> Fact | None:
     return None
 
 
-def _made(tender: Tender, refund: SeenRefund) -> RefundMade | Unsettled:
-    left_minor = tender.captured_minor - tender.refunded_minor - tender.refund_reserved_minor
-    if refund.amount_minor > left_minor:
+def _made(tender: Tender, refund: SeenRefund) -> RefundMade | Unsettled | Contradiction:
+    left_minor = tender.captured_minor - tender.refunded_minor
+    if refund.amount_minor <= left_minor - tender.refund_reserved_minor:
+        return RefundMade(refund)
+    if tender.refund_reserved_minor:
         # The gateway will refuse what we are asking for beside it: then there is room.
         return Unsettled("refunds of ours are under way")
-    return RefundMade(refund)
+    theirs = f"{-refund.amount_minor} {tender.currency}"
+    return Contradiction(ExceptionKind.UNKNOWN_REFUND, refund.reference, "", theirs)
 
 
 def _disputes(known: Sequence[KnownDispute], seen: Sequence[SeenDispute]) -> Fact | None:

@@ -10,7 +10,7 @@ from payments.store.changes import (
     PaymentChange,
     RefundChange,
 )
-from payments.store.exceptions import Difference, open_exceptions, resolve_unseen
+from payments.store.exceptions import Difference, open_exceptions
 from payments.store.locking import (
     lock_payments,
     lock_pending_refunds,
@@ -48,7 +48,6 @@ __all__ = [
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",
-    "resolve_unseen",
     "send_again",
     "settle",
     "settle_refunds",

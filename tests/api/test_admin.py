@@ -25,9 +25,18 @@ from payments.models import (
     LedgerTransaction,
     Operation,
     Payment,
+    ReconciliationException,
+    ReconciliationRun,
     Refund,
 )
-from payments.states import OperationKind, PaymentStatus, Phase, RefundSource
+from payments.states import (
+    ExceptionKind,
+    OperationKind,
+    PaymentStatus,
+    Phase,
+    RefundSource,
+    RunStatus,
+)
 from resilience import read_only_admin
 from resilience.apikeys.models import ApiKey
 from resilience.events import Fact, append
@@ -136,6 +145,29 @@ def make_notice(number: int) -> UUID:
         reference=f"pi_{number}",
         body={"data": {"object": {"amount_refunded": 500}}},
         received_at=NOW,
+    ).pk
+
+
+def make_run(number: int) -> UUID:
+    share = {"items": 3, "explained": 2, "amount_minor": 3000, "explained_minor": 2000}
+    return ReconciliationRun.objects.create(
+        gateway="sandbox-1",
+        status=RunStatus.FINISHED,
+        lines=number,
+        summary={"EUR": share},
+        started_at=NOW,
+        finished_at=NOW,
+    ).pk
+
+
+def make_exception(number: int) -> UUID:
+    return ReconciliationException.objects.create(
+        gateway="sandbox-1",
+        kind=ExceptionKind.MISSING_CHARGE,
+        reference=f"pi_{number}",
+        ours="1789 EUR",
+        first_seen_at=NOW,
+        last_seen_at=NOW,
     ).pk
 
 
@@ -250,6 +282,8 @@ PAGES = [
     # Its balances are two queries more than a list has.
     Page(LedgerTransaction, make_booking, "captured", "-17.89 EUR", list_queries_max=6),
     Page(LedgerSeal, make_seal, "0" * 64, "receivable EUR"),
+    Page(ReconciliationRun, make_run, "66.66 % EUR", "66.66 % EUR"),
+    Page(ReconciliationException, make_exception, "missing_charge", "1789 EUR"),
     Page(Saga, make_saga, "authorize_payment", "silence 0"),
     Page(LoggedEvent, make_event, "payment.voided", "order_id"),
     Page(SubscriptionState, make_subscription, "reader-0", "reader-0"),
@@ -361,6 +395,8 @@ def test_a_search_for_nonsense_finds_nothing(operator: Client, page: Page):
         (Payment, {"gateway": "sandbox-1"}),
         (GatewayNotice, {"status": "received", "type": "charge.refunded", "gateway": "sandbox-1"}),
         (LedgerTransaction, {"kind": "captured", "gateway": "sandbox-1"}),
+        (ReconciliationRun, {"status": "finished", "gateway": "sandbox-1"}),
+        (ReconciliationException, {"kind": "missing_charge", "resolved_at__isempty": "1"}),
         (Saga, {"status": "running", "definition": "place_order", "abort_requested__exact": "0"}),
         (LoggedEvent, {"type": "payment.voided"}),
         (DeadLetter, {"redelivered_at__isempty": "1"}),

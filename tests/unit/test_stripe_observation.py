@@ -152,15 +152,11 @@ def test_a_refund_is_in_one_of_three(status, expected):
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("warning_needs_response", DisputeStatus.OPEN),
-        ("warning_under_review", DisputeStatus.OPEN),
         ("needs_response", DisputeStatus.OPEN),
         ("under_review", DisputeStatus.OPEN),
         ("appeal_needs_response", DisputeStatus.OPEN),
         ("appeal_under_review", DisputeStatus.OPEN),
         ("a_new_one", DisputeStatus.OPEN),
-        ("warning_closed", DisputeStatus.WON),
-        ("prevented", DisputeStatus.WON),
         ("won", DisputeStatus.WON),
         ("lost", DisputeStatus.LOST),
     ],
@@ -169,6 +165,17 @@ def test_a_dispute_is_open_until_stripe_says_how_it_ended(status, expected):
     seen, _asked = observe(answer(captured()), listed(), listed(dispute(status=status)))
 
     assert [each.status for each in seen.disputes] == [expected]
+
+
+@pytest.mark.parametrize(
+    "status", ["warning_needs_response", "warning_under_review", "warning_closed", "warning_new", "prevented"]
+)
+def test_what_takes_no_money_is_no_dispute(status):
+    inquiry = dispute(id="dp_2", status=status)
+
+    seen, _asked = observe(answer(captured()), listed(), listed(inquiry, dispute()))
+
+    assert [each.reference for each in seen.disputes] == ["dp_1"]
 
 
 def test_what_is_seen_is_in_iso_minor_units():
