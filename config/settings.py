@@ -171,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "audit": {
+        "task": "audit.run",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "try notices again that wait": {
         "task": "payments.notices.sweep",
         "schedule": 60.0,

@@ -6,4 +6,4 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from payments import sagas, subscriptions  # noqa: F401 - importing registers them
+        from payments import audit, sagas, subscriptions  # noqa: F401 - importing registers them
