@@ -1,4 +1,4 @@
-"""Promises over orders and payments at once (C4, C5, C7, B3), and what counts as being under way.
+"""Promises over orders and payments at once (C3, C4, C5, C7, B3), and what counts as being under way.
 
 Only config may know both contexts' rows; it reads them, in one statement per check.
 """
@@ -11,6 +11,13 @@ from resilience.audit import Check, Findings, Kind, Moment, found, register, reg
 
 # How long after an order's end its holds may stand: what came late is seen and let go meanwhile.
 HOLD_LASTS_MAX_S = 60
+
+
+def charges_have_orders(moment: Moment) -> Findings:
+    """C3: what a gateway took or holds is for a payment of ours, by its id there or by ours, and for its
+    order.
+    """
+    return found(_STRANGERS, _book(moment))
 
 
 def sold_is_captured(moment: Moment) -> Findings:
@@ -54,6 +61,19 @@ def _book(moment: Moment) -> dict[str, object]:
 _PARKED = """EXISTS (SELECT 1 FROM resilience_saga s WHERE s.status = 'parked' AND s.business_key IN (
       SELECT o.id UNION SELECT r.id FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
       WHERE p.order_id = o.id))"""
+
+_STRANGERS = f"""
+WITH {CHARGES}
+SELECT concat(c.account, ' holds ', c.reference, ' (', c.captured_minor, ' ', c.currency,
+              ' captured) for no order of ours.') AS message,
+       ARRAY[concat(c.account, ' ', c.reference), concat('order ', c.order_id)] AS rows
+FROM charges c
+LEFT JOIN payments_payment named ON named.gateway = c.account AND named.reference = c.reference
+LEFT JOIN payments_payment meant ON meant.id::text = c.payment_id
+  AND (c.order_id = '' OR meant.order_id::text = c.order_id)
+LEFT JOIN orders_order o ON o.id = coalesce(named.order_id, meant.order_id)
+WHERE (c.captured_minor > 0 OR c.is_open) AND o.id IS NULL
+"""  # noqa: S608
 
 _SOLD = f"""
 WITH {CHARGES}, taken AS (
@@ -137,6 +157,7 @@ WHERE p.status = 'authorized' AND o.status NOT IN ('pending', 'requires_action')
 
 register_activity("sagas", active_sagas)
 register(
+    Check("C3", "No charge without an order", Kind.QUIESCENCE, charges_have_orders),
     Check("C4", "Sold means captured, exactly", Kind.QUIESCENCE, sold_is_captured),
     Check("C5", "Cancelled nets to zero", Kind.QUIESCENCE, cancelled_nets_to_zero),
     Check("C7", "The price is the one at acceptance", Kind.SAFETY, price_is_the_snapshot),

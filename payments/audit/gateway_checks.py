@@ -1,4 +1,4 @@
-"""What the gateways' books say beside our payments (C1, C2, C3, C6), and beside the ledger (L3)."""
+"""What the gateways' books say beside our payments (C1, C2, C6), and beside the ledger (L3)."""
 
 from collections.abc import Callable
 
@@ -55,18 +55,6 @@ SELECT concat('Payment ', p.id, ' of ', p.amount_minor, ' ', p.currency, ' was c
        ARRAY[concat('payment ', p.id), concat(t.account, ' ', t.reference)]
 FROM taken t JOIN payments_payment p ON p.gateway = t.account AND p.reference = t.reference
 WHERE t.currency <> p.currency OR t.captured_minor > p.amount_minor
-"""  # noqa: S608
-
-_WITHOUT_ORDER = f"""
-WITH {CHARGES}
-SELECT concat(c.account, ' holds ', c.reference, ' (', c.captured_minor, ' ', c.currency,
-              ' captured) for no payment of ours.') AS message,
-       ARRAY[concat(c.account, ' ', c.reference), concat('order ', c.order_id)] AS rows
-FROM charges c
-WHERE (c.captured_minor > 0 OR c.is_open)
-  AND NOT EXISTS (SELECT 1 FROM payments_payment p WHERE p.gateway = c.account AND p.reference = c.reference)
-  AND NOT EXISTS (SELECT 1 FROM payments_payment p
-                  WHERE p.id::text = c.payment_id AND (c.order_id = '' OR p.order_id::text = c.order_id))
 """  # noqa: S608
 
 # Refunds made past us become rows of ours by a notice or a look; that they all do is L3.
@@ -133,7 +121,6 @@ WHERE coalesce(theirs.minor, 0) <> coalesce(ours.minor, 0)
 register(
     Check("C1", "Nobody is charged twice", Kind.SAFETY, _in_the_book(_CAPTURED_TWICE)),
     Check("C2", "No more is taken than is due", Kind.SAFETY, _in_the_book(_CAPTURED_TOO_MUCH)),
-    Check("C3", "No charge without an order", Kind.QUIESCENCE, _in_the_book(_WITHOUT_ORDER)),
     Check(
         "C6", "Refunds are within their charge, each made once", Kind.SAFETY, _in_the_book(_REFUNDED_WRONG)
     ),
