@@ -96,13 +96,16 @@ WHERE NOT {_PARKED} AND CASE
 """  # noqa: S608
 
 _CANCELLED = f"""
-WITH {CHARGES}, seen AS (
-  SELECT p.order_id, sum(c.captured_minor - c.refunded_minor) AS kept,
-         count(*) FILTER (WHERE c.is_open) AS holds
-  FROM charges c JOIN payments_payment p
-    ON p.id::text = c.payment_id
-    OR (c.payment_id = '' AND p.gateway = c.account AND p.reference = c.reference)
-  GROUP BY 1
+WITH {CHARGES}, ours AS (
+  -- Two joins, each by a hash or an index; one with OR compares every charge with every payment.
+  SELECT p.order_id, c.captured_minor, c.refunded_minor, c.is_open
+  FROM charges c JOIN payments_payment p ON p.id::text = c.payment_id
+  UNION ALL
+  SELECT p.order_id, c.captured_minor, c.refunded_minor, c.is_open FROM charges c
+  JOIN payments_payment p ON p.gateway = c.account AND p.reference = c.reference WHERE c.payment_id = ''
+), seen AS (
+  SELECT order_id, sum(captured_minor - refunded_minor) AS kept, count(*) FILTER (WHERE is_open) AS holds
+  FROM ours GROUP BY 1
 ), disputed AS (
   SELECT p.order_id, sum(d.amount_minor) AS minor
   FROM payments_dispute d JOIN payments_payment p ON p.id = d.payment_id

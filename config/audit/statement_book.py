@@ -35,40 +35,44 @@ def read_statement(gateway: Gateway) -> StatementBook:
         if line.kind is LineKind.REFUND and line.source not in failed
     ]
     captures = [line for line in lines if line.kind is LineKind.CHARGE]
-    seen = _look_at_strangers(gateway, captures)
+    payments = _known_payments(gateway)
+    payments |= _look_at_strangers(gateway, {line.reference for line in captures} - {""} - payments.keys())
     refunded: dict[str, int] = defaultdict(int)
     for refund in refunds:
         refunded[refund.charge_reference] += refund.amount_minor
     return StatementBook(
-        charges=[_charge(gateway.name, line, refunded, seen) for line in captures],
+        charges=[_charge(gateway.name, line, refunded, payments) for line in captures],
         refunds=refunds,
         movements=[_movement(gateway.name, line) for line in lines],
     )
 
 
-def _look_at_strangers(gateway: Gateway, captures: Iterable[StatementLine]) -> dict[str, Observation]:
-    references = {line.reference for line in captures if line.reference}
-    known = set(
-        Payment.objects.using("default")
-        .filter(gateway=gateway.name)
-        .exclude(reference="")
-        .values_list("reference", flat=True)
-    )
-    answers = {one: gateway.observe(one) for one in sorted(references - known)[:OBSERVED_MAX]}
-    return {reference: seen for reference, seen in answers.items() if isinstance(seen, Observation)}
+def _known_payments(gateway: Gateway) -> dict[str, str]:
+    """Return the ids of our payments by the gateway's ids of their charges."""
+    ours = Payment.objects.using("default").filter(gateway=gateway.name).exclude(reference="")
+    return {reference: str(id_) for reference, id_ in ours.values_list("reference", "id")}
+
+
+def _look_at_strangers(gateway: Gateway, references: Iterable[str]) -> dict[str, str]:
+    """Return which payments of ours these charges say that they are for."""
+    answers = {one: gateway.observe(one) for one in sorted(references)[:OBSERVED_MAX]}
+    return {
+        reference: str(seen.payment_id)
+        for reference, seen in answers.items()
+        if isinstance(seen, Observation) and seen.payment_id
+    }
 
 
 def _charge(
-    account: str, line: StatementLine, refunded: Mapping[str, int], seen: Mapping[str, Observation]
+    account: str, line: StatementLine, refunded: Mapping[str, int], payments: Mapping[str, str]
 ) -> BookCharge:
-    stranger = seen.get(line.reference)
     return BookCharge(
         account=account,
         reference=line.reference,
         charge=line.source,
         order_id="",
-        payment_id=str(stranger.payment_id or "") if stranger else "",
-        key=stranger.key if stranger else "",
+        payment_id=payments.get(line.reference, ""),
+        key="",
         currency=line.currency,
         captured_minor=line.amount_minor,
         refunded_minor=refunded.get(line.reference, 0),

@@ -4,7 +4,7 @@ Amounts are ISO minor units. Whoever reads a book from a gateway is in config/au
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -88,22 +88,22 @@ class GatewayBook:
     @cached_property
     def charges_text(self) -> str:
         """The charges, for `CHARGES`."""
-        return recordset(map(asdict, self.charges))
+        return recordset(map(vars, self.charges))
 
     @cached_property
     def refunds_text(self) -> str:
         """The refunds, for `REFUNDS`."""
-        return recordset(map(asdict, self.refunds))
+        return recordset(map(vars, self.refunds))
 
     @cached_property
     def movements_text(self) -> str:
         """The movements, for `MOVEMENTS`."""
-        return recordset(map(asdict, self.movements))
+        return recordset(map(vars, self.movements))
 
     @cached_property
     def requests_text(self) -> str:
         """The requests, for `REQUESTS`."""
-        return recordset(map(asdict, self.requests))
+        return recordset(map(vars, self.requests))
 
 
 # MATERIALIZED, so that the text is taken apart once, however often a query looks at it.

@@ -65,9 +65,10 @@ SELECT concat('Key ', key, ' names ', count(*), ' operations.') AS message,
        array_agg(concat('operation ', id) ORDER BY id) AS rows
 FROM payments_operation GROUP BY key HAVING count(*) > 1
 UNION ALL
-SELECT concat('Key ', key, ' came to ', account, ' with ', count(DISTINCT (path, body_hash)), ' requests.'),
+SELECT concat('Key ', key, ' came to ', account, ' with more than one path or body.'),
        ARRAY[concat('key ', key)]
-FROM requests WHERE key <> '' GROUP BY account, key HAVING count(DISTINCT (path, body_hash)) > 1
+FROM requests WHERE key <> '' GROUP BY account, key
+HAVING min(path) <> max(path) OR min(body_hash) <> max(body_hash)
 UNION ALL
 SELECT concat('A ', operation, ' came to ', account, ' without a key.'), ARRAY[concat('path ', path)]
 FROM requests WHERE key = ''
