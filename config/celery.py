@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["resilience", "payments", "orders", "analytics"])
+app.autodiscover_tasks(["resilience", "payments", "orders", "analytics", "config"])
 
 
 @task_prerun.connect

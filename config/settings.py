@@ -176,6 +176,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "audit": {
+        "task": "audit.run",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "try notices again that wait": {
         "task": "payments.notices.sweep",
         "schedule": 60.0,

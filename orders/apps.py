@@ -6,4 +6,4 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from orders import checks, sagas, subscriptions  # noqa: F401 - importing registers them
+        from orders import audit, checks, sagas, subscriptions  # noqa: F401 - importing registers them

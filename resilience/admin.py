@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from resilience.apikeys.models import ApiKey
+from resilience.audit.models import RUNNING, AuditRun
 from resilience.events import event_types, subscriptions
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
@@ -136,3 +137,19 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def shown_prefix(self, key: ApiKey) -> str:
         """Return the part of the key that names it."""
         return f"hf_{key.prefix}_…"
+
+
+@admin.register(AuditRun)
+class AuditRunAdmin(ReadOnlyAdmin):
+    """Scheduled audits, the newest first."""
+
+    list_display = ("id", "verdict", "wrong", "started_at", "finished_at")
+    list_filter = (filter_by("verdict", lambda: [RUNNING, "pass", "fail", "unknown"]),)
+    search_fields = ("id",)
+    ordering = ("-id",)
+
+    @admin.display(description="not passed")
+    def wrong(self, run: AuditRun) -> str:
+        """Name the checks that failed or could not tell."""
+        checks = run.results.get("checks", [])
+        return ", ".join(check["id"] for check in checks if check["verdict"] in ("fail", "unknown"))

@@ -1,12 +1,14 @@
 """The rows of every tool, where Django looks for them."""
 
 from resilience.apikeys.models import ApiKey
+from resilience.audit.models import AuditRun
 from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
 from resilience.idempotency.models import IdempotencyRecord
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 
 __all__ = [
     "ApiKey",
+    "AuditRun",
     "DeadLetter",
     "EventStream",
     "IdempotencyRecord",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +33,13 @@ from .webhooks import Webhooks
 _PAGES = {
     "_authenticate": writing(Operation.AUTHENTICATE, intents.authenticate),
     "_pay": writing(Operation.PAY, collection.pay_now),
+}
+# What the book shows row by row.
+_BOOK = {
+    "charges": witness.charges_of,
+    "refunds": witness.refunds_of,
+    "movements": witness.movements_of,
+    "requests": witness.requests_of,
 }
 
 
@@ -76,7 +84,7 @@ class Control:
             case _, ["_webhooks", name]:
                 return await self._serve_webhooks(request, name)
             case "GET", ["_book", name]:
-                return self._show_book(name, request.query.get("order_id"))
+                return self._show_book(name, request.query)
             case "GET", ["_authenticate" | "_pay", intent_id]:
                 intent = intents.load_intent(self._reading, intent_id)
                 return web.Response(text=payer_page(intent), content_type="text/html")
@@ -128,16 +136,18 @@ class Control:
         )
         return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
-    def _show_book(self, name: str, order_id: str | None) -> web.Response:
-        match name:
-            case "summary":
-                return _json(witness.summarize(self._reading, order_id=order_id))
-            case "charges":
-                return _json({"data": witness.charges_of(self._reading, order_id=order_id)})
-            case "requests":
-                return _json({"data": witness.requests_of(self._reading, order_id=order_id)})
+    def _show_book(self, name: str, query: Mapping[str, str]) -> web.Response:
+        order_id = query.get("order_id")
+        if name == "summary":
+            return _json(witness.summarize(self._reading, order_id=order_id))
+        if name in _BOOK:
+            before = query.get("before", "")
+            rows = _BOOK[name](
+                self._reading, order_id=order_id, before=int(before) if before.isdecimal() else None
+            )
+            return _json({"data": rows})
         raise ApiError(
-            status=404, message="The book shows /_book/summary, /_book/charges and /_book/requests."
+            status=404, message=f"The book shows {', '.join(f'/_book/{one}' for one in ('summary', *_BOOK))}."
         )
 
     async def _perform(self, request: web.BaseRequest, route: Route, subject: str) -> web.Response:

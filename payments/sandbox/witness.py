@@ -49,32 +49,39 @@ def summarize(book: Book, *, order_id: str | None = None) -> dict[str, Any]:
     return {"orders": orders, "totals": totals}
 
 
-def charges_of(book: Book, *, order_id: str | None) -> list[dict[str, Any]]:
+def charges_of(book: Book, *, order_id: str | None, before: int | None = None) -> list[dict[str, Any]]:
     """Return the charges of one order (or the newest of all), with what became of each."""
     where = "TRUE" if order_id is None else "charges.order_id = :order_id"
     return _rows(
         book,
         f"""
-        SELECT charges.id, charges.intent_id, charges.order_id, charges.created, charges.amount,
+        SELECT charges.seq, charges.id, charges.intent_id, charges.order_id, charges.created, charges.amount,
                charges.currency, charges.payment_method, charges.status, charges.failure_code,
                charges.decline_code, charges.amount_captured, charges.amount_refunded,
                charges.captured_at, charges.released_at, intents.status AS intent_status,
                charges.metadata
         FROM charges JOIN intents ON intents.id = charges.intent_id
-        WHERE {where} ORDER BY charges.seq DESC LIMIT :limit
+        WHERE {where} AND (:before IS NULL OR charges.seq < :before)
+        ORDER BY charges.seq DESC LIMIT :limit
         """,  # noqa: S608
         order_id=order_id,
+        before=before,
     )
 
 
-def requests_of(book: Book, *, order_id: str | None) -> list[dict[str, Any]]:
+def requests_of(book: Book, *, order_id: str | None, before: int | None = None) -> list[dict[str, Any]]:
     """Return the logged requests about one order (or the newest of all)."""
-    where = "TRUE" if order_id is None else "order_id = :order_id"
-    return _rows(
-        book,
-        f"SELECT * FROM requests WHERE {where} ORDER BY seq DESC LIMIT :limit",  # noqa: S608
-        order_id=order_id,
-    )
+    return _table(book, "requests", order_id=order_id, before=before)
+
+
+def refunds_of(book: Book, *, order_id: str | None, before: int | None = None) -> list[dict[str, Any]]:
+    """Return the refunds of one order (or the newest of all)."""
+    return _table(book, "refunds", order_id=order_id, before=before)
+
+
+def movements_of(book: Book, *, order_id: str | None, before: int | None = None) -> list[dict[str, Any]]:
+    """Return the movements of money about one order (or the newest of all)."""
+    return _table(book, "balance_transactions", order_id=order_id, before=before)
 
 
 def deliveries_of(book: Book, event_id: str | None) -> list[dict[str, Any]]:
@@ -91,7 +98,20 @@ def deliveries_of(book: Book, event_id: str | None) -> list[dict[str, Any]]:
     )
 
 
-def _rows(book: Book, sql: str, **arguments: str | None) -> list[dict[str, Any]]:
+def _table(book: Book, table: str, *, order_id: str | None, before: int | None) -> list[dict[str, Any]]:
+    where = "TRUE" if order_id is None else "order_id = :order_id"
+    return _rows(
+        book,
+        f"""
+        SELECT * FROM {table} WHERE {where} AND (:before IS NULL OR seq < :before)
+        ORDER BY seq DESC LIMIT :limit
+        """,  # noqa: S608
+        order_id=order_id,
+        before=before,
+    )
+
+
+def _rows(book: Book, sql: str, **arguments: str | int | None) -> list[dict[str, Any]]:
     cursor = book.connection.execute(sql, {**arguments, "limit": ROWS_MAX})
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

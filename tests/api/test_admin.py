@@ -39,6 +39,7 @@ from payments.states import (
 )
 from resilience import read_only_admin
 from resilience.apikeys.models import ApiKey
+from resilience.audit.models import AuditRun
 from resilience.events import Fact, append
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
 from resilience.ids import new_id
@@ -191,6 +192,15 @@ def make_seal(number: int) -> int:
     ).pk
 
 
+def make_audit_run(number: int) -> UUID:
+    return AuditRun.objects.create(
+        started_at=NOW,
+        finished_at=NOW,
+        verdict="fail",
+        results={"checks": [{"id": "C1", "verdict": "pass"}, {"id": f"L{number}", "verdict": "fail"}]},
+    ).pk
+
+
 def make_saga(number: int, *, cursor: int = 1, definition: str = "place_order") -> UUID:
     saga = Saga.objects.create(
         definition=definition,
@@ -288,6 +298,7 @@ PAGES = [
     Page(LoggedEvent, make_event, "payment.voided", "order_id"),
     Page(SubscriptionState, make_subscription, "reader-0", "reader-0"),
     Page(DeadLetter, make_dead_letter, "ValueError: no", "order.placed"),
+    Page(AuditRun, make_audit_run, "L0", '"verdict": "fail"'),
     Page(ApiKey, make_key, "hf_prefix0_…", "orders.write"),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)
@@ -400,6 +411,7 @@ def test_a_search_for_nonsense_finds_nothing(operator: Client, page: Page):
         (Saga, {"status": "running", "definition": "place_order", "abort_requested__exact": "0"}),
         (LoggedEvent, {"type": "payment.voided"}),
         (DeadLetter, {"redelivered_at__isempty": "1"}),
+        (AuditRun, {"verdict": "fail"}),
         (ApiKey, {"revoked_at__isempty": "1"}),
     ],
     ids=str,
