@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from payments.api.views import timestamp
+from payments.api.representations import timestamp
 from payments.models import ReconciliationException, ReconciliationRun
 from payments.reconciliation.tally import percent, shares_of
 from payments.selectors import reconciliation_exceptions
