@@ -119,6 +119,7 @@ WITH moved AS (
   SET fence = s.fence + 1, status = c.status, cursor = c.cursor, attempt = c.attempt, waits = c.waits,
       data = c.data, reason = c.reason, parked_from = c.parked_from, parked_reason = c.parked_reason,
       due_at = CASE WHEN c.holds_lease THEN s.due_at
+                    WHEN c.status IN ('completed', 'compensated') THEN NULL
                     WHEN s.signals <> c.signals THEN LEAST(c.due_at, clock_timestamp())
                     ELSE c.due_at END,
       lease_owner = CASE WHEN c.holds_lease THEN s.lease_owner ELSE '' END,

@@ -369,6 +369,22 @@ class TestSignals:
         assert saga.due_at is not None
         assert saga.due_at <= now()
 
+    def test_a_saga_that_is_signalled_while_it_ends_has_ended(self) -> None:
+        asked: list[Saga] = []
+
+        def call() -> str:
+            signal(business_keys=[asked[0].business_key])
+            return "yes"
+
+        saga = begin(toy(Step("ask", do=Remote(call))))
+        asked.append(saga)
+
+        assert run(saga) == Counts(claimed=1, ended=1)
+
+        saga.refresh_from_db()
+        assert (saga.status, saga.due_at) == ("completed", None)
+        assert log_of(saga) == [("do", "ask", "done")]
+
     def test_a_signal_to_an_ended_or_parked_saga_wakes_nobody(self) -> None:
         ended = begin(toy(Step("step", do=Script())))
         run(ended)
