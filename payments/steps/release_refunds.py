@@ -36,12 +36,14 @@ class ReleaseRefunds:
         now = runs[0].now
         _release([(tenders[refund.payment_id], refund) for refund in refunds.values()], now=now)
         intents = Intents(now)
-        return {
+        calls: dict[UUID, Sequence[Call]] = {
             run.id: [refund_exchange(intents, tenders[refund.payment_id], refund, mode=Mode.LOOK)]
             if (refund := refunds.get(run.key)) and not _never_left(tenders[refund.payment_id], refund)
             else []
             for run in runs
         }
+        intents.write()
+        return calls
 
     def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the gateway said; one that it has refused has ended as well."""

@@ -64,6 +64,7 @@ class Intents:
     now: datetime
     new: list[NewOperation] = field(default_factory=list)
     again: list[UUID] = field(default_factory=list)
+    unanswered: list[UUID] = field(default_factory=list)
 
     def first(
         self,
@@ -97,16 +98,19 @@ class Intents:
         """
         if operation.phase is Phase.PREPARED:
             mode = Mode.SEND
+        is_taken_up = operation.kind is OperationKind.AUTHORIZE and tender.is_waiting_for_payer
+        if operation.phase is Phase.SENT and not is_taken_up:
+            # Whoever asked last never told what came of it, and may be asking yet.
+            operation = replace(operation, sent_at=self.now)
+            self.unanswered.append(operation.id)
         if mode is not Mode.LOOK:
             self.again.append(operation.id)
-            if operation.phase is Phase.SENT:
-                # Whoever asked last never told what came of it, and when.
-                operation = replace(operation, sent_at=self.now)
         return Exchange(tender, operation, request(operation.key), mode)
 
     def write(self) -> None:
         """Write the intents; they must commit before any exchange is called."""
         store.intend(self.new, now=self.now)
+        store.note_unanswered(self.unanswered, now=self.now)
         store.send_again(self.again, now=self.now)
 
 

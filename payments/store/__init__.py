@@ -21,6 +21,7 @@ from payments.store.locking import (
 from payments.store.writing import (
     book_refund,
     intend,
+    note_unanswered,
     open_payments,
     reserve_refunds,
     send_again,
@@ -43,6 +44,7 @@ __all__ = [
     "lock_payments",
     "lock_pending_refunds",
     "lock_tenders",
+    "note_unanswered",
     "open_exceptions",
     "open_payments",
     "pending_refunds_of",

@@ -43,6 +43,10 @@ FROM json_to_recordset(%s)
   AS t (id uuid, payment_id uuid, refund_id uuid, kind text, gateway text, key text, amount_minor bigint)
 """
 
+_NOTE_UNANSWERED = """
+UPDATE payments_operation SET sent_at = %s WHERE id = ANY(%s::uuid[]) AND phase = 'sent'
+"""
+
 _SEND_AGAIN = """
 UPDATE payments_operation
 SET phase = 'sent', sends = sends + 1, sent_at = CASE WHEN phase = 'in_doubt' THEN sent_at ELSE %s END
@@ -142,6 +146,14 @@ def intend(operations: Sequence[NewOperation], *, now: datetime) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_INTEND, [now, now, recordset(map(vars, operations))])
+
+
+def note_unanswered(operation_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note of operations whose last answer is not known ("sent") that they may have happened until now."""
+    if not operation_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE_UNANSWERED, [now, uuid_array(operation_ids)])
 
 
 def send_again(operation_ids: Sequence[UUID], *, now: datetime) -> None:

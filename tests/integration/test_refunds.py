@@ -53,13 +53,19 @@ ASKING = 20
 
 
 class Meeting(Fragile):
-    """Answers refunds only when `meets` of them are there, so that their answers come at one moment."""
+    """Answers refunds only when `meets` of them are there, so that their answers come at one moment.
+
+    `meanwhile` happens before the next refund reaches it.
+    """
 
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)
         self.meets: Barrier | None = None
+        self.meanwhile: Callable[[], None] | None = None
 
     def send(self, request: Request) -> Answer:
+        if self.meanwhile and isinstance(request, Refund):
+            self.meanwhile()
         answer = super().send(request)
         if self.meets and isinstance(request, Refund):
             self.meets.wait(10)
@@ -357,6 +363,35 @@ def test_a_refund_in_doubt_that_an_operator_turns_round_is_asked_about_first(
     assert gateway.given_back_minor == (600 if has_been_made else 0)
     assert len(gateway.refund_keys) == 1
     assert RefundRow.objects.get(pk=refund_id).status == ("succeeded" if has_been_made else "failed")
+
+
+def test_a_refund_that_is_being_asked_for_when_an_operator_turns_it_round_is_not_let_go(
+    gateway: Meeting,
+) -> None:
+    _order_id, payment = paid()
+    refund_id = refund(payment, 400)
+    gateway.plan(Refund, Trouble.REQUEST_LOST)
+    carry_once([refund_id])
+    Operation.objects.filter(refund_id=refund_id).update(sent_at=now() - timedelta(minutes=10))
+    Saga.objects.filter(business_key=refund_id).update(
+        status="parked", parked_from="running", parked_reason="in doubt"
+    )
+
+    def turn_round() -> None:
+        gateway.meanwhile = None
+        saga_id = Saga.objects.get(business_key=refund_id).id
+        operate.compensate(operate.Instruction(saga_id, "olga", "the payer waits", now()))
+        carry_once([refund_id])
+        carry_once([refund_id])
+
+    # The worker that asks has looked and found nothing; its request is on its way.
+    gateway.meanwhile = turn_round
+    carry_once([refund_id])
+
+    assert gateway.given_back_minor == 400
+    assert amounts(payment) == ("captured", 1000, 0, 400)
+    carry_to_the_end([refund_id], within_s=END_WITHIN_S)
+    assert amounts(payment) == ("captured", 1000, 400, 0)
 
 
 # --- Beside a cancellation ----------------------------------------------------------------------
