@@ -4,6 +4,7 @@ Facts are ranked: a payment that has come further reflects everything before. Wh
 compared with the payment alone (a dispute, a refund), the answer is no, which costs one look too many.
 """
 
+from payments.gateways.stripe_amounts import UnevenAmountError, iso_units
 from payments.notice_store import KnownPayment, OpenNotice
 from payments.states import PaymentStatus
 
@@ -58,6 +59,17 @@ def _knows_money(payment: KnownPayment, notice: OpenNotice) -> bool:
     if notice.type in ("charge.succeeded", "payment_intent.amount_capturable_updated"):
         return _RANK[payment.status] >= _HELD and payment.status is not PaymentStatus.DECLINED
     if notice.type == "charge.refunded":
-        refunded = notice.subject.get("amount_refunded")
-        return type(refunded) is int and payment.refunded_minor >= refunded
+        refunded_minor = _refunded_minor_of(notice)
+        return refunded_minor is not None and payment.refunded_minor >= refunded_minor
     return False
+
+
+def _refunded_minor_of(notice: OpenNotice) -> int | None:
+    """Return how much was given back by then; None when the notice does not say it in our units."""
+    units, currency = notice.subject.get("amount_refunded"), notice.subject.get("currency")
+    if type(units) is not int or not isinstance(currency, str):
+        return None
+    try:
+        return iso_units(units, currency.upper())
+    except UnevenAmountError:
+        return None

@@ -92,7 +92,24 @@ def test_a_charge_taken_at_once_is_reflected_by_a_capture_only():
     [(AMOUNT, True), (AMOUNT + 1, False), (None, False), ("1", False), (True, False)],
 )
 def test_a_refund_is_reflected_when_as_much_has_gone_back(refunded: object, expected: bool):
-    assert reflects(payment(P.REFUNDED), notice("charge.refunded", amount_refunded=refunded)) is expected
+    told = notice("charge.refunded", amount_refunded=refunded, currency="eur")
+
+    assert reflects(payment(P.REFUNDED), told) is expected
+
+
+@pytest.mark.parametrize(("units", "expected"), [(12, True), (13, False), (1299, False)])
+def test_a_refund_is_compared_in_our_units(units: int, expected: bool):
+    """Stripe counts whole ariary, we count their hundredths."""
+    told = notice("charge.refunded", amount_refunded=units, currency="mga")
+
+    assert reflects(payment(P.REFUNDED), told) is expected
+
+
+@pytest.mark.parametrize("currency", [None, 7])
+def test_a_refund_in_no_currency_is_not_reflected(currency: object):
+    told = notice("charge.refunded", amount_refunded=AMOUNT, currency=currency)
+
+    assert not reflects(payment(P.REFUNDED), told)
 
 
 @pytest.mark.parametrize(
