@@ -74,6 +74,8 @@ LATE_EDGES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
 }
 
 TERMINAL = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED})
+# Whether its money was taken is known.
+SETTLED = TERMINAL | {PaymentStatus.CAPTURED}
 
 
 class OperationKind(StrEnum):

@@ -16,7 +16,7 @@ from payments.gateways.notices import is_about_a_charge
 from payments.notice_store import KnownPayment, NoticeChange, OpenNotice
 from payments.services.look_again import Observe, Observed, look_again
 from payments.services.reflection import reflects
-from payments.states import NoticeStatus
+from payments.states import SETTLED, NoticeStatus
 
 # Stripe tells for three days; a payment that is not known by then is another system's.
 WAITS_AT_MOST = timedelta(days=3)
@@ -81,6 +81,7 @@ def _observed(notice: OpenNotice, payment: KnownPayment) -> Observed:
         gateway=notice.gateway,
         reference=notice.reference or payment.reference,
         is_reflected=reflects(payment, notice),
+        is_settled=payment.status in SETTLED,
     )
 
 

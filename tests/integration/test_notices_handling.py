@@ -21,7 +21,7 @@ from payments.services.handle_notices import WAITS_AT_MOST, Handled, handle_noti
 from payments.services.look_again import Observed
 from payments.services.sweep_notices import BATCH, PATIENCE, REST_MAX, REST_MIN, sweep_notices
 from payments.services.take_notice import take_notice
-from payments.states import NoticeStatus, OperationKind, PaymentStatus, Phase
+from payments.states import SETTLED, NoticeStatus, OperationKind, PaymentStatus, Phase
 from payments.subscriptions import NOTICES
 from payments.tasks import sweep_waiting_notices
 from resilience import clock
@@ -207,13 +207,14 @@ def test_a_payment_that_no_saga_looks_after_is_observed(status: SagaStatus | Non
             gateway=notice.gateway,
             reference=notice.reference,
             is_reflected=False,
+            is_settled=True,
         )
     ]
 
 
 @pytest.mark.parametrize(("is_due", "is_observed"), [(True, False), (False, True)])
 def test_a_parked_saga_looks_after_its_payment_only_while_it_still_asks(is_due: bool, is_observed: bool):
-    payment, observer = make_payment(status=PaymentStatus.VOIDED), Observer()
+    payment, observer = make_payment(status=PaymentStatus.AUTHORIZED), Observer()
     saga = make_saga(payment.order_id, SagaStatus.PARKED)
     if not is_due:
         Saga.objects.filter(pk=saga.pk).update(due_at=None)
@@ -221,6 +222,23 @@ def test_a_parked_saga_looks_after_its_payment_only_while_it_still_asks(is_due: 
     handle(take(), observe=observer)
 
     assert bool(observer.seen) is is_observed
+
+
+@pytest.mark.parametrize("status", PaymentStatus)
+def test_only_an_open_payment_is_left_to_the_sagas_of_its_order(status: PaymentStatus):
+    """They ask no more about a settled one: what befalls it would be told to nobody."""
+    captured_minor = 1299 if status in ("captured", "refunded") else 0
+    payment, observer = make_payment(status=PaymentStatus.PENDING), Observer()
+    Payment.objects.filter(pk=payment.pk).update(
+        status=status,
+        captured_minor=captured_minor,
+        refunded_minor=1299 if status == "refunded" else 0,
+    )
+    make_saga(payment.order_id)
+
+    handle(take("charge.dispute.created"), observe=observer)
+
+    assert bool(observer.seen) is (status in SETTLED)
 
 
 def test_what_is_known_already_is_not_observed():
