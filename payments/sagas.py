@@ -6,6 +6,7 @@ from uuid import UUID
 from payments.steps.observe_payments import ObservePayments, ReleaseHolds
 from payments.steps.refund_payments import RefundPayments
 from payments.steps.release_refunds import ReleaseRefunds
+from payments.steps.report_unmade_refunds import report_unmade_refunds
 from resilience.retry import RetryPolicy
 from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.registry import register
@@ -22,6 +23,7 @@ REFUND_PAYMENT = register(
         version=1,
         steps=(Step("refund_payment", do=RefundPayments(), undo=ReleaseRefunds(), retry=REFUND_RETRY),),
         lasts_at_most=timedelta(days=30),
+        on_compensated=report_unmade_refunds,
     )
 )
 
