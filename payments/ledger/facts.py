@@ -33,6 +33,11 @@ def clearing(gateway: str) -> str:
     return f"{CLEARING_PREFIX}{gateway}"
 
 
+def capture_source(payment_id: UUID) -> str:
+    """Return the name under which the capture of a payment is booked."""
+    return f"capture:{payment_id}"
+
+
 def captured(
     *,
     payment_id: UUID,
@@ -44,7 +49,7 @@ def captured(
 ) -> Booking:
     """Return the booking of a capture: the gateway owes us what a buyer has paid."""
     return Booking(
-        source=f"capture:{payment_id}",
+        source=capture_source(payment_id),
         kind=CAPTURED,
         gateway=gateway,
         order_id=order_id,

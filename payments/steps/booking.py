@@ -7,8 +7,17 @@ from uuid import UUID
 
 from payments import events, store
 from payments.gateways.base import Observation
-from payments.models import Dispute, Refund
-from payments.states import DisputeStatus, ExceptionKind, PaymentStatus, RefundSource, RefundStatus
+from payments.ledger.facts import capture_source
+from payments.models import Dispute, LedgerTransaction, Operation, Refund
+from payments.states import (
+    DisputeStatus,
+    ExceptionKind,
+    OperationKind,
+    PaymentStatus,
+    RefundSource,
+    RefundStatus,
+)
+from payments.steps.exchange import READS_LAG_MAX
 from payments.steps.facts import (
     Captured,
     Contradiction,
@@ -56,41 +65,60 @@ def book_what_is_seen(
     Call it inside `atomic`; it locks the payment. What contradicts our request is no fact: it opens a
     reconciliation exception.
     """
+    booked = _book_differences(payment_id, seen, gateway=gateway, now=now)
+    if any(isinstance(fact, Captured) and fact.is_late for fact in booked.facts):
+        # Only now: what somebody has given back of it already is booked.
+        _give_back_the_rest(payment_id, start_refund, now)
+    return booked
+
+
+def _book_differences(payment_id: UUID, seen: Observation, *, gateway: str, now: datetime) -> Booked:
     facts: list[Fact] = []
     while len(facts) < FACTS_MAX:
         known = _known(payment_id)
         fact = next_fact(known, seen)
         match fact:
             case None:
-                break
+                return Booked(tuple(facts))
             case Unsettled(reason):
                 return Booked(tuple(facts), unsettled=reason)
             case HeldAfterEnd(reference):
                 return Booked((*facts, fact), held_reference=reference)
+            case Contradiction(kind=ExceptionKind.STATUS) if _was_captured_lately(payment_id, now):
+                return Booked(tuple(facts), unsettled="captured since this look, or just before it")
         facts.append(fact)
-        _book(known.tender, fact, gateway=gateway, start_refund=start_refund, now=now)
+        _book(known.tender, fact, gateway=gateway, now=now)
         if isinstance(fact, Contradiction):
-            break
-    return Booked(tuple(facts))
+            return Booked(tuple(facts))
+    return Booked(tuple(facts), unsettled=f"more than {FACTS_MAX} facts at once")
 
 
 def _known(payment_id: UUID) -> Known:
     tender = store.lock_payments([payment_id])[payment_id]
     refunds = Refund.objects.filter(payment_id=payment_id).order_by("id")
     disputes = Dispute.objects.filter(payment_id=payment_id).order_by("id")
+    authorizations = Operation.objects.filter(payment_id=payment_id, kind=OperationKind.AUTHORIZE)
     return Known(
         tender,
         tuple(
             KnownRefund(row.id, row.reference, RefundStatus(row.status), row.amount_minor) for row in refunds
         ),
         tuple(KnownDispute(row.id, row.reference, DisputeStatus(row.status)) for row in disputes),
+        frozenset(authorizations.values_list("key", flat=True)),
     )
 
 
-def _book(tender: Tender, fact: Fact, *, gateway: str, start_refund: StartRefund, now: datetime) -> None:
+def _was_captured_lately(payment_id: UUID, now: datetime) -> bool:
+    """Tell whether the capture was booked so lately that an honest look may not show it."""
+    return LedgerTransaction.objects.filter(
+        source=capture_source(payment_id), recorded_at__gt=now - READS_LAG_MAX
+    ).exists()
+
+
+def _book(tender: Tender, fact: Fact, *, gateway: str, now: datetime) -> None:
     match fact:
         case Captured():
-            _capture(tender, fact, gateway, start_refund, now)
+            _capture(tender, fact, gateway, now)
         case Released():
             _change(change_of(tender, PaymentStatus.VOIDED), now)
             tell([events.PaymentVoided(tender.id, tender.order_id)], now=now)
@@ -115,7 +143,7 @@ def _book(tender: Tender, fact: Fact, *, gateway: str, start_refund: StartRefund
             store.open_exceptions([difference], now=now)
 
 
-def _capture(tender: Tender, fact: Captured, gateway: str, start_refund: StartRefund, now: datetime) -> None:
+def _capture(tender: Tender, fact: Captured, gateway: str, now: datetime) -> None:
     change = change_of(
         tender,
         PaymentStatus.CAPTURED,
@@ -127,11 +155,16 @@ def _capture(tender: Tender, fact: Captured, gateway: str, start_refund: StartRe
     _change(change, now)
     money = (tender.id, tender.order_id, tender.amount_minor, tender.currency)
     tell([events.PaymentCaptured(*money, gateway, fact.reference)], now=now)
-    if fact.is_late:
-        # Nobody wants it any more: the order ended without this payment.
-        refund = NewRefund(new_id(), tender.id, tender.amount_minor, RefundSource.LATE)
+
+
+def _give_back_the_rest(payment_id: UUID, start_refund: StartRefund, now: datetime) -> None:
+    """Refund what is left of a payment that nobody wants any more: the order ended without it."""
+    tender = store.lock_payments([payment_id])[payment_id]
+    rest_minor = tender.captured_minor - tender.refunded_minor - tender.refund_reserved_minor
+    if rest_minor:
+        refund = NewRefund(new_id(), payment_id, rest_minor, RefundSource.LATE)
         store.reserve_refunds([refund], now=now)
-        start_refund(refund.id, tender.id, now)
+        start_refund(refund.id, payment_id, now)
 
 
 def _refund_made(tender: Tender, fact: RefundMade, now: datetime) -> None:

@@ -45,11 +45,12 @@ class KnownDispute:
 
 @dataclass(frozen=True)
 class Known:
-    """What is booked of one payment. `keys` are those of its refund operations that are not settled."""
+    """What is booked of one payment. `keys` are those that its charge was asked for with, ever."""
 
     tender: Tender
     refunds: tuple[KnownRefund, ...] = ()
     disputes: tuple[KnownDispute, ...] = ()
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,9 @@ Fact = (
 def next_fact(known: Known, seen: Observation) -> Fact | None:
     """Return the first thing that `seen` shows and `known` does not; None when they agree."""
     tender = known.tender
-    contradiction = _contradiction(tender, seen)
+    if not _is_its_charge(known, seen) and seen.state is ChargeState.ENDED:
+        return None  # of another account before this one, or of another system: it holds nothing
+    contradiction = _contradiction(known, seen)
     if contradiction:
         return contradiction
     if any(operation.kind in _MOVING for operation in tender.live):
@@ -146,14 +149,24 @@ def next_fact(known: Known, seen: Observation) -> Fact | None:
     return _state(tender, seen) or _refunds(known, seen) or _disputes(known.disputes, seen.disputes)
 
 
-def _contradiction(tender: Tender, seen: Observation) -> Contradiction | None:
-    words = _contradicting(tender, seen)
+def _is_its_charge(known: Known, seen: Observation) -> bool:
+    """Tell whether `seen` is the payment's charge; of a payment that knows none, one that we asked for.
+
+    What else it says of itself is no proof: metadata is what somebody wrote.
+    """
+    reference = known.tender.reference
+    return seen.reference == reference if reference else seen.key in known.keys
+
+
+def _contradiction(known: Known, seen: Observation) -> Contradiction | None:
+    words = _contradicting(known, seen)
     return Contradiction(words[0], seen.reference, words[1], words[2]) if words else None
 
 
-def _contradicting(tender: Tender, seen: Observation) -> tuple[ExceptionKind, str, str] | None:
+def _contradicting(known: Known, seen: Observation) -> tuple[ExceptionKind, str, str] | None:
+    tender = known.tender
     # First whether it is the same charge at all: another one's amount says nothing of ours.
-    if tender.reference and tender.reference != seen.reference and seen.state is not ChargeState.ENDED:
+    if not _is_its_charge(known, seen):
         return ExceptionKind.UNKNOWN_CHARGE, tender.reference, seen.reference
     if seen.currency != tender.currency:
         return ExceptionKind.CURRENCY, tender.currency, seen.currency
@@ -187,7 +200,8 @@ def _refunds(known: Known, seen: Observation) -> Fact | None:
             continue  # its own saga finds out
         if refund.status == "failed" and ours and ours.status is RefundStatus.SUCCEEDED:
             return RefundCameBack(ours, refund.failure_code)
-        if refund.status == "succeeded" and (ours is None or ours.status is RefundStatus.FAILED):
+        # One of ours that failed did so for good: to show it as made is an old word.
+        if refund.status == "succeeded" and ours is None:
             return _made(known.tender, refund)
     return None
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from orders.services.cancel_order import cancel_order
 from payments.ledger.balances import balances
@@ -176,9 +176,8 @@ def test_a_charge_that_names_a_payment_without_a_charge_is_its_late_success(cons
     payment = sold("pm_card_visa_chargeDeclined")
     assert payment.status == "declined"
     Payment.objects.filter(pk=payment.pk).update(gateway="", reference="")
-    shown = console.do(
-        "/_console/charge", amount=1000, currency="eur", metadata={"payment_id": str(payment.pk)}
-    )
+    asked_for = {"payment_id": str(payment.pk), "operation_key": payment.operations.get().key}
+    shown = console.do("/_console/charge", amount=1000, currency="eur", metadata=asked_for)
 
     first = run(console)
     carry_all()
@@ -238,7 +237,25 @@ def test_a_refund_of_more_than_is_left_by_our_books_is_not_called_under_way(cons
     }
 
 
-def test_what_cannot_be_booked_is_named_and_ends_nothing(console: Console) -> None:
+def test_what_cannot_be_booked_is_named_and_ends_nothing(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = sold()
+    refund = console.do("/_console/refund", payment_intent=payment.reference, amount=300)
+    sold()
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise IntegrityError("rows that a bug has left so")
+
+    monkeypatch.setattr("payments.reconciliation.looking.book_what_is_seen", refuse)
+    found = run(console)
+
+    assert (found.status, found.lines, found.matched, found.exceptions) == ("finished", 3, 2, 1)
+    assert open_ones() == {("unknown_refund", refund["id"], payment.order_id)}
+    assert "cannot be booked" in ReconciliationException.objects.get().theirs
+
+
+def test_a_refund_that_failed_here_and_was_made_there_is_a_difference(console: Console) -> None:
     payment = sold()
     refund = console.do("/_console/refund", payment_intent=payment.reference, amount=300)
     Refund.objects.create(
@@ -251,7 +268,6 @@ def test_what_cannot_be_booked_is_named_and_ends_nothing(console: Console) -> No
 
     assert (found.status, found.lines, found.matched, found.exceptions) == ("finished", 3, 2, 1)
     assert open_ones() == {("status_differs", refund["id"], payment.order_id)}
-    assert "cannot be booked" in ReconciliationException.objects.get().theirs
 
 
 def test_a_list_that_cannot_be_had_is_no_verdict(console: Console) -> None:
