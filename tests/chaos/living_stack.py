@@ -42,14 +42,18 @@ class LivingStack:
         )
 
     def gateway_orders(self) -> dict[str, Any]:
-        """Return what the gateway's own book says, by order id."""
-        sandbox = self.told["sandboxes"][0]
-        answer = httpx.get(
-            f"{sandbox['url']}/_book/summary",
-            headers={"Authorization": f"Bearer {sandbox['secret_key']}"},
-            timeout=30,
-        )
-        orders: dict[str, Any] = answer.raise_for_status().json()["orders"]
+        """Return what the gateways' own books say, by order id; an order may be paid at several."""
+        orders: dict[str, Any] = {}
+        for sandbox in self.told["sandboxes"]:
+            answer = httpx.get(
+                f"{sandbox['url']}/_book/summary",
+                headers={"Authorization": f"Bearer {sandbox['secret_key']}"},
+                timeout=30,
+            )
+            for order_id, seen in answer.raise_for_status().json()["orders"].items():
+                before = orders.get(order_id, {})
+                numbers = {name: value for name, value in seen.items() if name != "currency"}
+                orders[order_id] = {name: value + before.get(name, 0) for name, value in numbers.items()}
         return orders
 
     def manage(self, *command: str, within_s: float = START_WITHIN_S) -> str:
