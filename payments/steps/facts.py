@@ -187,7 +187,8 @@ def _refunds(known: Known, seen: Observation) -> Fact | None:
             continue  # its own saga finds out
         if refund.status == "failed" and ours and ours.status is RefundStatus.SUCCEEDED:
             return RefundCameBack(ours, refund.failure_code)
-        if refund.status == "succeeded" and (ours is None or ours.status is RefundStatus.FAILED):
+        # One that failed here and shows as made is an old picture; if it stays, reconciliation names it.
+        if refund.status == "succeeded" and ours is None:
             return _made(known.tender, refund)
     return None
 
