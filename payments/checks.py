@@ -8,6 +8,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 
+from payments.gateways.routing import read_account
 from payments.steps import authorize_payments, exchange
 from resilience.checks.rules import Rule, broken
 
@@ -18,6 +19,20 @@ CONVERSATION_MAX = timedelta(minutes=1)
 WATCH = "payments.watch_authorizations"
 # Looks at a hold before it lapses: one that falls into an outage of workers is followed by others.
 WATCHES_MIN = 4
+# What an entry of HOLDFAST_GATEWAYS may say (.env.example); a word misspelt would be a rule that never holds.
+ACCOUNT_WORDS = frozenset(
+    {
+        "name",
+        "secret_key",
+        "url",
+        "return_url",
+        "webhook_secrets",
+        "currencies",
+        "methods",
+        "weight",
+        "fails_over_on",
+    }
+)
 
 
 def _watched_every() -> timedelta | None:
@@ -27,7 +42,28 @@ def _watched_every() -> timedelta | None:
     return timedelta(seconds=min(seconds)) if seconds else None
 
 
+def _accounts_can_be_read() -> bool:
+    """Tell whether each entry of GATEWAYS is an account: named once, with known words and sane values."""
+    try:
+        names = [read_account(setting).name for setting in settings.GATEWAYS]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return len(set(names)) == len(names) and all(
+        isinstance(setting.get("secret_key"), str)
+        and setting.keys() <= ACCOUNT_WORDS
+        and isinstance(setting.get("weight", 1), int)
+        and setting.get("weight", 1) >= 0
+        for setting in settings.GATEWAYS
+    )
+
+
 _RULES = (
+    Rule(
+        id="holdfast.E043",
+        holds=_accounts_can_be_read,
+        danger="An account in HOLDFAST_GATEWAYS cannot be read: payments would go to others, or to none.",
+        remedy=f"Name each account once, with a secret_key; other words: {', '.join(sorted(ACCOUNT_WORDS))}.",
+    ),
     Rule(
         id="holdfast.E040",
         holds=lambda: exchange.KEY_KEPT + CONVERSATION_MAX < GATEWAYS_KEEP_KEYS,
@@ -53,5 +89,5 @@ _RULES = (
 
 @register()
 def check_payments(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """Check how long keys are kept and holds are watched (holdfast.E040 to E042)."""
+    """Check how long keys are kept and holds are watched (holdfast.E040 to E042), and accounts (E043)."""
     return broken(_RULES)

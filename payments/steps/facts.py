@@ -200,7 +200,7 @@ def _refunds(known: Known, seen: Observation) -> Fact | None:
             continue  # its own saga finds out
         if refund.status == "failed" and ours and ours.status is RefundStatus.SUCCEEDED:
             return RefundCameBack(ours, refund.failure_code)
-        # One of ours that failed did so for good: to show it as made is an old word.
+        # One that failed here and shows as made is an old picture; if it stays, reconciliation names it.
         if refund.status == "succeeded" and ours is None:
             return _made(known.tender, refund)
     return None

@@ -40,5 +40,7 @@ def test_no_kill_loses_an_order_or_charges_twice(stack: LivingStack) -> None:
     gateway = stack.gateway_orders()
     assert violations(orders, gateway) == []
     assert charges_without_order(stack, gateway) == []
+    # Every promise, not only these: the command exits with 0 when none is broken and none untold.
+    print(stack.manage("audit", "--quiescent"))
     assert nemesis.killed["postgres-primary"] == 1
     assert nemesis.killed.total() >= STORM_S / KILL_EVERY_S / 2

@@ -164,8 +164,11 @@ def api(replica: Replica, pg: Addresses, settings, django_db_setup, django_db_bl
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = ["resilience.routing.middleware.CausalityMiddleware"]
     with django_db_blocker.unblock():
+        # What other tests have written need not be replayed by a server that a test kills.
+        _run(pg.superuser, "CHECKPOINT")
         _run(pg.primary, "CREATE TABLE routing_note (id bigserial PRIMARY KEY, text text NOT NULL)")
         _wait_until_replayed(str(capture_token()))
+        replica.run("CHECKPOINT")
         yield Api()
         replica.resume()
         watcher.stop_watching()

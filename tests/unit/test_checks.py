@@ -228,3 +228,23 @@ class TestServers:
         monkeypatch.setattr(connections["replica"], "cursor", refuse)
 
         assert _ids(check_servers(None, databases=["replica"])) == ["holdfast.E023"]
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [
+        [{"secret_key": "sk"}],
+        [{"name": "a"}],
+        [{"name": "a", "secret_key": "sk"}, {"name": "a", "secret_key": "sk"}],
+        [{"name": "a", "secret_key": "sk", "methods": ["cheque"]}],
+        [{"name": "a", "secret_key": "sk", "curencies": ["EUR"]}],
+        [{"name": "a", "secret_key": "sk", "weight": -1}],
+        [{"name": "a", "secret_key": "sk", "weight": "much"}],
+        ["a"],
+    ],
+    ids=str,
+)
+def test_an_account_that_cannot_be_read_is_refused(settings, accounts):
+    settings.GATEWAYS = accounts
+
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E043"]

@@ -36,7 +36,7 @@ def test_everything_that_the_source_knows_is_said(request_of) -> None:
         "lines": [{"sku": "CUP", "quantity": 2, "unit_price": 3500}],
         "payments": [
             {"method": "pm_card_visa_debit", "amount": 7100},
-            {"method": "pm_card_visa", "amount": 778},
+            {"method": "pm_voucher", "amount": 778},
         ],
         "shipping": 878,
         "metadata": {

@@ -37,6 +37,8 @@ def replica(monkeypatch: pytest.MonkeyPatch) -> None:
     _see_replica(monkeypatch, seen_at=time.monotonic() + 60)
     monkeypatch.setattr(connections["replica"], "ensure_connection", lambda: None)
     monkeypatch.setattr(connections["replica"], "connection", _Connection())
+    # What another test's connection met is not this one's.
+    monkeypatch.setattr(connections["replica"], "errors_occurred", False)
 
 
 @pytest.fixture

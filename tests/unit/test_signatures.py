@@ -29,7 +29,7 @@ def signed(at: int) -> str:
 
 
 def test_what_the_sandbox_signs_is_genuine():
-    assert judge(sign(BODY, secret=SECRET, now=AT)) is Verdict.GENUINE
+    assert judge(sign(BODY, secrets=["whsec_next", SECRET], now=AT)) is Verdict.GENUINE
 
 
 def test_the_official_sdk_agrees():
