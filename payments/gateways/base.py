@@ -140,10 +140,12 @@ class InDoubt(_Heard):
 
     `is_stored`: the gateway has finished with this key and replays this answer for it, so that
     sending again tells nothing new and only a look-up can (Stripe replays stored 500s).
+    `clears_at`: from then on an absence at the gateway means that it never happened.
     """
 
     error: str
     is_stored: bool = False
+    clears_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from resilience.errors import Operational
 # How long a gateway's reads may lag behind its writes. Sooner than this after sending, "not found"
 # is not "not charged" (Stripe's search is documented to lag up to a minute).
 READS_LAG_MAX = timedelta(seconds=60)
+# Later than the limit, not at it.
+_A_MOMENT = timedelta(milliseconds=100)
 # Stripe forgets a key after 24 h; past this, sending again could charge again.
 KEY_KEPT = timedelta(hours=23)
 
@@ -94,4 +96,5 @@ class Exchange:
         age = now - (self.operation.sent_at or now)
         if age > READS_LAG_MAX:
             return NeverHappened(f"the gateway shows no trace after {age.total_seconds():.0f} s")
-        return InDoubt("the gateway shows no trace yet", is_stored=True)
+        clears_at = (self.operation.sent_at or now) + READS_LAG_MAX + _A_MOMENT
+        return InDoubt("the gateway shows no trace yet", is_stored=True, clears_at=clears_at)

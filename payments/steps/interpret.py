@@ -67,8 +67,11 @@ def _interpret(answered: Answered, now: datetime) -> Meaning:
         case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
             turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
             return _not_sent(exchange, turned_away)
-        case NotSent(error) | InDoubt(error) as unclear:
-            return _in_doubt(exchange, error, sent_at=_last_carried_out(unclear, now))
+        case NotSent(error):
+            return _in_doubt(exchange, error)
+        case InDoubt(error, is_stored, clears_at):
+            # It may just have been carried out, so that reads may not show it yet.
+            return _in_doubt(exchange, error, sent_at=None if is_stored else now, clears_at=clears_at)
         case Throttled(retry_after_s):
             return _in_doubt(exchange, "throttled", retry_after_s=retry_after_s)
         case NeverHappened(error):
@@ -203,7 +206,7 @@ def _declined(exchange: Exchange, answer: Declined) -> Meaning:
         money = (tender.id, tender.order_id, tender.amount_minor, tender.currency)
         fact = events.PaymentCaptured(*money, tender.gateway, tender.reference)
         return Meaning(
-            Failed("captured meanwhile, to be refunded", spends_attempt=False),
+            Failed("captured meanwhile, to be refunded", spends_attempt=False, made_progress=True),
             # Whatever else was asked for led up to the capture. Left live, it would be asked after.
             (end, *others_settled(tender, operation.id, OperationOutcome.SUCCEEDED)),
             change,
@@ -244,8 +247,9 @@ def _in_doubt(
     *,
     retry_after_s: float | None = None,
     sent_at: datetime | None = None,
+    clears_at: datetime | None = None,
 ) -> Meaning:
-    outcome = outcomes.InDoubt(error, retry_after_s)
+    outcome = outcomes.InDoubt(error, retry_after_s, clears_at)
     if exchange.kind is OperationKind.AUTHORIZE and exchange.tender.is_waiting_for_payer:
         # The answer is known, the payer just has not acted: there is no doubt about money here.
         return Meaning(outcome)
@@ -254,11 +258,7 @@ def _in_doubt(
     return Meaning(outcome, (change,), payment)
 
 
-def _last_carried_out(answer: NotSent | InDoubt, now: datetime) -> datetime | None:
-    """Return now where the request may just have been carried out, so that reads may not show it yet."""
-    return now if isinstance(answer, InDoubt) and not answer.is_stored else None
-
-
 def _never_happened(exchange: Exchange, error: str) -> Meaning:
     abandoned = settled(exchange.operation.id, OperationOutcome.ABANDONED, error=error)
-    return Meaning(Failed(error), (abandoned,), change_of(exchange.tender, exchange.tender.status))
+    again = Failed(error, spends_attempt=False, made_progress=True)
+    return Meaning(again, (abandoned,), change_of(exchange.tender, exchange.tender.status))

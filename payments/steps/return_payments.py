@@ -80,7 +80,9 @@ def _again_if_only_settled(outcome: Outcome, answers: Sequence[object]) -> Outco
         isinstance(answer, Answered) and answer.exchange.kind in _CLAIMING for answer in answers
     )
     if has_settled_claim and isinstance(outcome, Done | Refused):
-        return Failed("a doubt is settled, the money goes back next", spends_attempt=False)
+        return Failed(
+            "a doubt is settled, the money goes back next", spends_attempt=False, made_progress=True
+        )
     return outcome
 
 

@@ -60,13 +60,14 @@ class Next:
 class RetryAt:
     """Do the same step again at `at`, after a wait of `delay_s`.
 
-    With a `parked_reason` an operator is shown the saga meanwhile.
+    With a `parked_reason` an operator is shown the saga meanwhile; `starts_over` forgets the tries so far.
     """
 
     at: datetime
     delay_s: float
     spends_attempt: bool
     parked_reason: str = ""
+    starts_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def _decide_failed(position: Position, failed: Failed, *, now: datetime, random:
     policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry
     if position.abort_requested and not position.is_past_pivot:
         return Compensate(position.cursor, ABORTED)
+    if failed.made_progress and (now < position.deadline_at or position.is_past_pivot):
+        return RetryAt(now, 0.0, spends_attempt=False, starts_over=True)
     if failed.spends_attempt and _is_exhausted(policy, position.attempt + 1):
         reason = f"{position.step.name} failed {position.attempt + 1} times: {failed.error}"
         return Park(reason) if position.is_past_pivot else Compensate(position.cursor, reason)
@@ -158,6 +161,8 @@ def _decide_doubt(
         at_least_s=doubt.retry_after_s or 0.0,
     )
     reason = f"{position.step.name} is in doubt after {asked} questions: {doubt.error}" if is_parked else ""
+    if doubt.clears_at and now < doubt.clears_at < retry.at:
+        retry = replace(retry, at=doubt.clears_at, delay_s=(doubt.clears_at - now).total_seconds())
     return replace(retry, parked_reason=reason)
 
 
@@ -180,6 +185,8 @@ def _decide_undo(position: Position, outcome: Outcome, *, now: datetime, random:
             return Next(position.cursor - 1)
         case Refused(reason):
             return Park(f"undo of {position.step.name} refused: {reason}")
+        case Failed(made_progress=True):
+            return RetryAt(now, 0.0, spends_attempt=False, starts_over=True)
         case Failed(error, retry_after_s, spends_attempt):
             if spends_attempt and _is_exhausted(UNDO_RETRY, position.attempt + 1):
                 return Park(f"undo of {position.step.name} failed {position.attempt + 1} times: {error}")

@@ -25,22 +25,26 @@ class Failed:
 
     `spends_attempt` is False where nobody was even asked (an open breaker).
     `retry_after_s` is the other side's own wish; the wait is never shorter.
+    `made_progress`: something was settled on the way, so that the next try comes at once and counts from one.
     """
 
     error: str
     retry_after_s: float | None = None
     spends_attempt: bool = True
+    made_progress: bool = False
 
 
 @dataclass(frozen=True)
 class InDoubt:
     """It was asked and not answered: only asking again settles it, so it is never given up.
 
-    `retry_after_s` as for `Failed`.
+    `retry_after_s` as for `Failed`. `clears_at`: asked then, the other side's silence will mean something,
+    so that the wait is never longer.
     """
 
     error: str
     retry_after_s: float | None = None
+    clears_at: datetime | None = None
 
 
 @dataclass(frozen=True)

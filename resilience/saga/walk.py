@@ -145,6 +145,9 @@ def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
             saga.status, saga.reason = SagaStatus.COMPENSATING, reason
             saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
             return True
+        case RetryAt(at, starts_over=True):
+            saga.attempt = saga.waits = 0
+            saga.due_at = at
         case RetryAt(at, _, spends_attempt, parked_reason):
             saga.attempt += spends_attempt
             saga.waits += not spends_attempt

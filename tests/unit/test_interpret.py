@@ -346,7 +346,7 @@ def test_what_was_captured_meanwhile_is_not_voided_but_known_as_captured(tender:
     meaning = meaning_of(ALREADY_CAPTURED, OperationKind.VOID, asked, mode)
 
     assert meaning == Meaning(
-        Failed("captured meanwhile, to be refunded", spends_attempt=False),
+        Failed("captured meanwhile, to be refunded", spends_attempt=False, made_progress=True),
         (
             settled(
                 OperationOutcome.DECLINED,
@@ -389,7 +389,9 @@ def test_what_never_happened_gets_a_new_key(kind: OperationKind, status: Payment
     meaning = meaning_of(NeverHappened("no trace"), kind, tender, mode)
 
     assert meaning == Meaning(
-        Failed("no trace"), (settled(OperationOutcome.ABANDONED, error="no trace"),), change(tender)
+        Failed("no trace", spends_attempt=False, made_progress=True),
+        (settled(OperationOutcome.ABANDONED, error="no trace"),),
+        change(tender),
     )
 
 

@@ -99,7 +99,9 @@ def test_an_account_that_turned_us_away_unread_is_asked_again_itself():
 
 def test_what_never_happened_begins_anew_where_it_was():
     assert of_authorization(NeverHappened("no trace"), mode=Mode.ASK) == Meaning(
-        Failed("no trace"), (settled(OperationOutcome.ABANDONED, error="no trace"),), change(PENDING)
+        Failed("no trace", spends_attempt=False, made_progress=True),
+        (settled(OperationOutcome.ABANDONED, error="no trace"),),
+        change(PENDING),
     )
 
 

@@ -123,7 +123,12 @@ def test_another_amount_than_was_asked_for_is_a_doubt(shown_minor: int, mode: Mo
         (NotSent("refused"), Mode.ASK, outcomes.InDoubt("refused"), Phase.IN_DOUBT),
         (InDoubt("reset"), Mode.SEND, outcomes.InDoubt("reset"), Phase.IN_DOUBT),
         (InDoubt("HTTP 500", is_stored=True), Mode.ASK, outcomes.InDoubt("HTTP 500"), Phase.IN_DOUBT),
-        (NeverHappened("no trace"), Mode.ASK, Failed("no trace"), Phase.SETTLED),
+        (
+            NeverHappened("no trace"),
+            Mode.ASK,
+            Failed("no trace", spends_attempt=False, made_progress=True),
+            Phase.SETTLED,
+        ),
         (
             ActionRequired("pi_1", "https://bank.example", type=ActionType.VOUCHER),
             Mode.ASK,

@@ -37,8 +37,8 @@ def replica(monkeypatch: pytest.MonkeyPatch) -> None:
     _see_replica(monkeypatch, seen_at=time.monotonic() + 60)
     monkeypatch.setattr(connections["replica"], "ensure_connection", lambda: None)
     monkeypatch.setattr(connections["replica"], "connection", _Connection())
-    # What another test's connection met is not this one's.
-    monkeypatch.setattr(connections["replica"], "errors_occurred", False)
+    # What stands for a connection cannot be asked whether it still works.
+    monkeypatch.setattr(connections["replica"], "close_if_unusable_or_obsolete", lambda: None)
 
 
 @pytest.fixture

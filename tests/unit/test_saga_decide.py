@@ -273,6 +273,36 @@ def test_a_doubt_that_lasts_is_shown_to_an_operator_and_asked_about_all_the_same
     )
 
 
+@pytest.mark.parametrize("status", [SagaStatus.RUNNING, SagaStatus.COMPENSATING])
+def test_who_has_settled_something_goes_on_at_once_and_counts_from_one(status: SagaStatus):
+    settled = Failed("a doubt is settled", spends_attempt=False, made_progress=True)
+
+    decision = decide(at(1, status, waits=20), settled, now=NOW, random=Longest())
+
+    assert decision == RetryAt(NOW, 0.0, spends_attempt=False, starts_over=True)
+
+
+def test_progress_past_the_deadline_turns_round_all_the_same():
+    settled = Failed("a doubt is settled", spends_attempt=False, made_progress=True)
+
+    decision = decide(at(1, deadline_at=NOW), settled, now=NOW, random=Longest())
+
+    assert decision == Compensate(1, "step_1 missed the deadline: a doubt is settled")
+
+
+@pytest.mark.parametrize("status", [SagaStatus.RUNNING, SagaStatus.COMPENSATING])
+def test_a_doubt_is_asked_about_when_silence_will_mean_something(status: SagaStatus):
+    soon = NOW + timedelta(seconds=2)
+    asked_often = at(1, status, waits=20)
+
+    decision = decide(asked_often, InDoubt("no trace yet", clears_at=soon), now=NOW, random=Longest())
+    passed = decide(asked_often, InDoubt("no trace yet", clears_at=NOW), now=NOW, random=Longest())
+
+    assert decision == RetryAt(soon, 2.0, spends_attempt=False)
+    assert isinstance(passed, RetryAt)
+    assert passed.at > soon
+
+
 # --- Properties ------------------------------------------------------------------------------
 
 seconds = st.floats(0.0, 1e6)
