@@ -370,6 +370,7 @@ def test_a_step_that_was_done_before_is_seen_in_the_error(request_, shown, expec
         (CAPTURE, intent(status="succeeded", amount_received=5)),
         (VOID, intent()),
         (VOID, intent(status="processing")),
+        (VOID, intent(status="succeeded", amount_received=5)),
         (AUTHORIZE, intent()),
     ],
 )
