@@ -21,11 +21,11 @@ class Fragile(FakeGateway):
             return InDoubt("no answer")
         return super().send(request)
 
-    def look_up(self, request: Request) -> LookupAnswer:
+    def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
         if self.is_away or self.is_silent:
             self.lookups.append(request)
             return InDoubt("no answer")
-        return super().look_up(request)
+        return super().look_up(request, thoroughly=thoroughly)
 
     @property
     def authorizations(self) -> list[str]:

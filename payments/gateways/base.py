@@ -251,8 +251,11 @@ class Gateway(Protocol):
     def send(self, request: Request) -> Answer:
         """Carry out `request` under its key. Never raises for anything that the network does."""
 
-    def look_up(self, request: Request) -> LookupAnswer:
-        """Ask what became of `request`, changing nothing. NotSent/InDoubt here mean: could not ask."""
+    def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
+        """Ask what became of `request`, changing nothing. NotSent/InDoubt here mean: could not ask.
+
+        `thoroughly`: an absence will be believed, so that it is worth reading a long list for.
+        """
 
     def observe(self, reference: str) -> Observation | Absent | NotSent | Throttled | InDoubt:
         """Ask for all that the gateway knows of one charge, changing nothing."""

@@ -92,11 +92,14 @@ class StripeGateway:
         evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
         return replace(answer_of(request, heard.data), evidence=evidence)
 
-    def look_up(self, request: Request) -> LookupAnswer:
-        """Ask what became of `request`. Search lags behind: absence is no "no" for a minute or more."""
+    def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
+        """Ask what became of `request`. Search lags behind: absence is no "no" for a minute or more.
+
+        `thoroughly` reads the list as well, which does not lag, as far as it can be read.
+        """
         try:
             call_of(request, return_url=self._return_url)
-            return look_up(self._api, request)
+            return look_up(self._api, request, thoroughly=thoroughly)
         except AmountRefusedError as refused:  # so it cannot have been sent
             return Declined(refused.code, str(refused))
         except stripe.StripeError as error:

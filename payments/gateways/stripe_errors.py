@@ -36,11 +36,11 @@ def answer_of_error(request: Request, error: stripe.StripeError) -> Answer:
         case stripe.IdempotencyError():
             raise KeyReusedError(f"key {request.key} was sent before with other parameters") from error
         case stripe.CardError():
-            return _declined(error)
+            return _declined(request, error)
         case stripe.InvalidRequestError(code="payment_intent_unexpected_state"):
             return _answer_of_unexpected_state(request, error)
         case stripe.InvalidRequestError():
-            return _declined(error)
+            return _declined(request, error)
         case _:
             return unanswered(error)
 
@@ -81,7 +81,7 @@ def _answer_of_unexpected_state(request: Request, error: stripe.StripeError) -> 
     if isinstance(request, Capture | Void) and isinstance(intent, Mapping):
         return answer_of(request, intent)
     if isinstance(request, Refund):  # nothing was captured, so there is nothing to give back
-        return _declined(error)
+        return _declined(request, error)
     return InDoubt("the gateway refuses this step and does not show the payment", is_stored=True)
 
 
@@ -95,9 +95,12 @@ def _answer_of_status(error: stripe.StripeError) -> InDoubt | Throttled:
     return InDoubt(f"HTTP {error.http_status}: {text(error_body(error), 'message')}", is_stored=is_stored)
 
 
-def _declined(error: stripe.StripeError) -> Declined:
+def _declined(request: Request, error: stripe.StripeError) -> Declined:
     body = error_body(error)
     code, message = refusal_of(body)
+    if isinstance(request, Refund):
+        # The intent that it may show is not the refund, of which there is none; two refused ones are not one.
+        return Declined(code, message)
     intent = body.get("payment_intent")
     return Declined(code, message, id_of(intent) if isinstance(intent, Mapping) else "")
 

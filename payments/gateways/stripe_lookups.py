@@ -1,12 +1,12 @@
 """Asking Stripe what became of a request. Every function may raise StripeError: could not ask.
 
-The danger: an index that lags, believed when it shows nothing. So an authorization that search does
-not show is looked for in the list too, which Stripe keeps up to date, as far as it can be read.
+The danger: an index that lags, believed when it shows nothing. So before an absence is believed, an
+authorization is looked for in the list too, which Stripe keeps up to date, as far as it can be read.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from payments.gateways.base import (
@@ -36,17 +36,15 @@ LISTED_PAGES_MAX = 5
 # How far the gateway's clock may be behind ours. Both are kept by NTP to well under a second; six times
 # this would be more of the list, in a busy shop, than all that came after the request.
 CLOCKS_APART_S_MAX = 10
-# "Searchable in less than a minute", says Stripe. Before that, only the list can tell that nothing is there.
-SEARCH_LAG_S_MAX = 60
 
 _KEY_TAIL = re.compile(r"-([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$")
 
 
-def look_up(api: StripeApi, request: Request) -> LookupAnswer:
-    """Ask what became of `request`, changing nothing."""
+def look_up(api: StripeApi, request: Request, *, thoroughly: bool) -> LookupAnswer:
+    """Ask what became of `request`, changing nothing; `thoroughly` reads the list as well as search."""
     match request:
         case Authorize():
-            return _look_up_authorize(api, request)
+            return _look_up_authorize(api, request, thoroughly=thoroughly)
         case Capture() | Void():
             return _judged(api, request, request.reference)
         case Refund():
@@ -64,22 +62,17 @@ def key_time_s(key: str) -> int | None:
     return (UUID(tail[1]).int >> 80) // 1000 if tail else None
 
 
-def _look_up_authorize(api: StripeApi, request: Authorize) -> LookupAnswer:
+def _look_up_authorize(api: StripeApi, request: Authorize, *, thoroughly: bool) -> LookupAnswer:
     if request.reference:
         return _judged(api, request, request.reference)
     references = _searched(api, request.key)
-    is_certain = True
-    if not references:
-        listed = _listed(api, request.key)
-        references, is_certain = listed.references, listed.is_certain
+    if not references and thoroughly:
+        references = _listed(api, request.key)
     # What search shows may be old; the intent itself is not.
     answers = [_judged(api, request, reference) for reference in references]
     live = [answer for answer in answers if not isinstance(answer, Declined)]
     if len(live) > 1:
         return InDoubt("several live payments carry this key", is_stored=True)
-    if not answers and not is_certain:
-        # Stored, because nothing was sent: what this request did, it did when it was sent.
-        return InDoubt("search is too young and the list too long to tell", is_stored=True)
     return (live or answers or [Absent()])[0]
 
 
@@ -104,34 +97,29 @@ def _searched(api: StripeApi, key: str) -> list[str]:
     return [id_of(intent) for intent in api.found("/v1/payment_intents/search", query)]
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """What the list shows of a key. `is_certain`: together with search, also that there is nothing."""
+def _listed(api: StripeApi, key: str) -> list[str]:
+    """Return the intents of a key that the list shows; none where it is too long to be read.
 
-    references: list[str]
-    is_certain: bool = True
-
-
-def _listed(api: StripeApi, key: str) -> _Listed:
+    A shop that is too busy for the list relies on search alone, which has had its time when a thorough look
+    is asked for; else an order that never reached the gateway would wait for ever.
+    """
     asked_s = key_time_s(key)
     if asked_s is None:
-        return _Listed([])
+        return []
     # No end: a request may be sent again under its key for a day.
     since_s = asked_s - CLOCKS_APART_S_MAX
-    newest_s = None
+    is_first = True
     try:
         params = {"created": {"gte": since_s}}
         for page in api.pages("/v1/payment_intents", params, pages_max=LISTED_PAGES_MAX):
             if references := [id_of(intent) for intent in page if is_asked_by(key, intent)]:
-                return _Listed(references)
-            if newest_s is None and page:
-                newest_s = required_int(page[0], "created")
+                return references
+            if is_first and page:
                 _refuse_long_list(page, since_s)
+            is_first = False
     except TooManyPagesError:
-        # The newest one tells the time. A shop that is too busy for the list must rely on search, once
-        # search has had its time; else an order that never reached the gateway would wait for ever.
-        return _Listed([], is_certain=newest_s is not None and newest_s - asked_s > SEARCH_LAG_S_MAX)
-    return _Listed([])
+        return []
+    return []
 
 
 def _refuse_long_list(page: list[Object], since_s: int) -> None:

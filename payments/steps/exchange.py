@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from payments.gateways.base import Absent, Answer, Gateway, InDoubt, NotSent, Request
+from payments.gateways.base import Absent, Gateway, InDoubt, LookupAnswer, NotSent, Request
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
 from payments.tenders import LiveOperation, Tender
@@ -47,7 +47,7 @@ class Answered:
     """An exchange and what came of it."""
 
     exchange: "Exchange"
-    answer: Answer | NeverHappened
+    answer: LookupAnswer | NeverHappened
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Exchange:
             return Answered(self, NotSent(error.message))
         return Answered(self, self._talk(at))
 
-    def _talk(self, at: Gateway) -> Answer | NeverHappened:
+    def _talk(self, at: Gateway) -> LookupAnswer | NeverHappened:
         if self.mode is Mode.SEND:
             return at.send(self.request)
         found = at.look_up(self.request)
@@ -86,15 +86,19 @@ class Exchange:
             return found
         now = clock.now()
         if self.mode is Mode.LOOK or now - self.operation.created_at > KEY_KEPT:
-            return self._absent(now)
+            return self._absent(at, now)
         answer = at.send(self.request)
         if isinstance(answer, InDoubt) and answer.is_stored and isinstance(at.look_up(self.request), Absent):
-            return self._absent(now)
+            return self._absent(at, now)
         return answer
 
-    def _absent(self, now: datetime) -> InDoubt | NeverHappened:
-        age = now - (self.operation.sent_at or now)
-        if age > READS_LAG_MAX:
-            return NeverHappened(f"the gateway shows no trace after {age.total_seconds():.0f} s")
-        clears_at = (self.operation.sent_at or now) + READS_LAG_MAX + _A_MOMENT
-        return InDoubt("the gateway shows no trace yet", is_stored=True, clears_at=clears_at)
+    def _absent(self, at: Gateway, now: datetime) -> LookupAnswer | NeverHappened:
+        """Say that nothing is there: a doubt while reads may lag, and then only after one last, long look."""
+        sent_at = self.operation.sent_at or now
+        if now - sent_at <= READS_LAG_MAX:
+            clears_at = sent_at + READS_LAG_MAX + _A_MOMENT
+            return InDoubt("the gateway shows no trace yet", is_stored=True, clears_at=clears_at)
+        found = at.look_up(self.request, thoroughly=True)
+        if not isinstance(found, Absent):
+            return found
+        return NeverHappened(f"the gateway shows no trace after {(now - sent_at).total_seconds():.0f} s")

@@ -150,6 +150,8 @@ class FakeCharge:
                 return Declined("not_authorized", "There is no authorization.", self.reference)
             case Void(), ChargeStatus.CANCELLED:
                 return Succeeded(self.reference, self.request.amount_minor)
+            case Void(), ChargeStatus.CAPTURED if self.captured_minor != self.request.amount_minor:
+                return _another_amount()
             case Void(), ChargeStatus.CAPTURED:
                 return Declined("already_captured", "The money was taken already.", self.reference)
             case _:

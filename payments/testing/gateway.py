@@ -90,7 +90,7 @@ class FakeGateway:
                 case answer:
                     return answer
 
-    def look_up(self, request: Request) -> LookupAnswer:
+    def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
         """Ask what became of `request`, changing nothing."""
         with self._lock:
             self.lookups.append(request)

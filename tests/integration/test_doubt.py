@@ -43,11 +43,11 @@ class Recovering(FakeGateway):
         super().send(request)
         return InDoubt("HTTP 500", is_stored=is_replay)
 
-    def look_up(self, request: Request) -> LookupAnswer:
+    def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
         carried_out_at = self._carried_out_at.get(request.key, 0.0)
         if isinstance(request, Authorize) and time.monotonic() < carried_out_at + LAG_S:
             return Absent()
-        return super().look_up(request)
+        return super().look_up(request, thoroughly=thoroughly)
 
 
 def _ask_without_pause(order_id: UUID, *, within_s: float) -> None:

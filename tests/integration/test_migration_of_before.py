@@ -46,10 +46,9 @@ def old_refund(payment_id: object, phase: str, outcome: str = "") -> None:
     operation_id = new_id()
     insert(
         "payments_operation",
-        id=operation_id, payment_id=payment_id, kind="refund", gateway="sandbox-1",
-        key=f"refund-{operation_id}", amount_minor=1000, phase=phase, outcome=outcome,
-        reference=f"re_{operation_id}" if outcome else "", error="",
-        sends=1, created_at=now(), sent_at=now(), settled_at=now() if outcome else None,
+        id=operation_id, payment_id=payment_id, kind="refund", gateway="sandbox-1", key=f"key-{operation_id}",
+        amount_minor=1000, phase=phase, outcome=outcome, reference=f"re_{operation_id}" if outcome else "",
+        error="", sends=1, created_at=now(), sent_at=now(), settled_at=now() if outcome else None,
     )  # fmt: skip
 
 

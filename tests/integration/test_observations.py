@@ -12,6 +12,7 @@ import pytest
 from orders.services.cancel_order import cancel_order
 from payments.gateways import registry
 from payments.gateways.base import Authorize, ChargeState, Declined, Observation, Refund
+from payments.ledger.balances import balances
 from payments.models import Dispute, Payment, ReconciliationException
 from payments.services.take_notice import take_notice
 from payments.subscriptions import NOTICES
@@ -21,7 +22,7 @@ from resilience.ids import new_id
 from resilience.saga.models import Saga
 from tests.events_kit import run_until_idle
 from tests.notices_kit import event
-from tests.orders_kit import CLIENT, carry_to_the_end, carry_until, paid, payments, place, stock
+from tests.orders_kit import CLIENT, carry_once, carry_to_the_end, carry_until, paid, payments, place, stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,3 +223,21 @@ def test_a_charge_that_ended_elsewhere_does_not_end_a_payment_that_went_on(gatew
     assert Saga.objects.filter(definition="observe_payment").count() == 1
     assert amounts(first) == ("authorized", 0, 0, 0)
     assert exceptions() == []
+
+
+def test_an_authorization_of_which_a_part_was_taken_by_hand_is_not_booked_as_taken_whole(
+    gateway: FakeGateway,
+) -> None:
+    order_id = place("pm_card_visa", "pm_card_threeDSecure2Required")
+    carry_until([order_id], lambda: payments(order_id)[1].status == "requires_action", within_s=END_WITHIN_S)
+    first = payments(order_id)[0]
+    gateway.bank.capture_by_hand(first.reference, 400)
+
+    assert cancel_order(client=CLIENT, order_id=order_id, now=now())
+    for _attempt in range(3):
+        carry_once([order_id])
+
+    assert amounts(first) == ("authorized", 0, 0, 0)
+    assert first.in_doubt_since is not None
+    assert balances().lines == ()
+    assert not Saga.objects.get(definition="place_order").ended_at

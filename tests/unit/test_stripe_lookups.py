@@ -8,7 +8,6 @@ from payments.gateways.base import Absent, Authorize, InDoubt, Succeeded
 from payments.gateways.stripe_lookups import (
     CLOCKS_APART_S_MAX,
     LISTED_PAGES_MAX,
-    SEARCH_LAG_S_MAX,
     key_time_s,
 )
 from tests.unit.scripted_gateway import ScriptedGateway, answer
@@ -33,7 +32,7 @@ def other(number, **changes):
 
 def look_up(*replies):
     with ScriptedGateway(replies) as server:
-        result = gateway(server.url).look_up(AUTHORIZE)
+        result = gateway(server.url).look_up(AUTHORIZE, thoroughly=True)
     return result, [request.split(b" ")[1].decode() for request in server.requests]
 
 
@@ -120,17 +119,19 @@ def test_what_neither_shows_is_absent():
     assert len(asked) == 3
 
 
-def test_a_list_that_is_too_long_tells_nothing_while_search_may_lag():
-    result, asked = look_up(NOTHING_FOUND, *full_pages(newest_s=ASKED_S + SEARCH_LAG_S_MAX))
+def test_a_list_that_is_too_long_leaves_the_word_to_search():
+    result, asked = look_up(NOTHING_FOUND, *full_pages(newest_s=ASKED_S + 60))
 
-    assert result == InDoubt("search is too young and the list too long to tell", is_stored=True)
+    assert result == Absent()
     assert len(asked) == 1 + LISTED_PAGES_MAX
 
 
-def test_when_search_has_had_its_time_it_is_believed():
-    result, _asked = look_up(NOTHING_FOUND, *full_pages(newest_s=ASKED_S + SEARCH_LAG_S_MAX + 1))
+def test_an_absence_that_nobody_believes_yet_is_not_worth_the_list():
+    with ScriptedGateway([NOTHING_FOUND]) as server:
+        result = gateway(server.url).look_up(AUTHORIZE)
 
     assert result == Absent()
+    assert len(server.requests) == 1
 
 
 def hundred(*, newest_s, oldest_s):
@@ -140,16 +141,16 @@ def hundred(*, newest_s, oldest_s):
 
 
 def test_a_list_that_would_be_too_long_is_not_read_to_the_end():
-    now_s = ASKED_S + SEARCH_LAG_S_MAX
+    now_s = ASKED_S + 60
 
     result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 10))
 
-    assert isinstance(result, InDoubt)
+    assert result == Absent()
     assert len(asked) == 2
 
 
 def test_a_list_of_many_that_is_short_enough_is_read_to_the_end():
-    now_s = ASKED_S + SEARCH_LAG_S_MAX
+    now_s = ASKED_S + 60
 
     result, asked = look_up(NOTHING_FOUND, hundred(newest_s=now_s, oldest_s=now_s - 20), listed(other(1)))
 
