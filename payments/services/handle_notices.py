@@ -21,6 +21,9 @@ from payments.states import SETTLED, NoticeStatus
 # Stripe tells for three days; a payment that is not known by then is another system's.
 WAITS_AT_MOST = timedelta(days=3)
 
+# What can only follow a capture, even one whose answer is not written yet.
+_AFTER_THE_CAPTURE = ("charge.dispute.", "charge.refund", "refund.")
+
 _NO_CHARGE = "events of this type are about no charge of ours"
 _NOT_KNOWN = "no payment is known under this reference"
 _NOBODYS = "nobody's for three days"
@@ -81,7 +84,7 @@ def _observed(notice: OpenNotice, payment: KnownPayment) -> Observed:
         gateway=notice.gateway,
         reference=notice.reference or payment.reference,
         is_reflected=reflects(payment, notice),
-        is_settled=payment.status in SETTLED,
+        is_beyond_sagas=payment.status in SETTLED or notice.type.startswith(_AFTER_THE_CAPTURE),
     )
 
 

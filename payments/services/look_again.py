@@ -11,8 +11,8 @@ from resilience.saga.start import signal
 class Observed:
     """A payment of which a notice speaks.
 
-    `is_reflected`: what we have stored already says as much. `is_settled`: taken, given back or let go
-    of, so that the sagas of its order ask no more whether it was.
+    `is_reflected`: what we have stored already says as much. `is_beyond_sagas`: those of its order ask
+    only whether an open tender was taken, and see neither this payment nor what befell it.
     """
 
     payment_id: UUID
@@ -21,7 +21,7 @@ class Observed:
     gateway: str
     reference: str
     is_reflected: bool
-    is_settled: bool = False
+    is_beyond_sagas: bool = False
 
 
 Observe = Callable[[Sequence[Observed]], None]
@@ -31,18 +31,19 @@ Observe = Callable[[Sequence[Observed]], None]
 def look_again(*, observed: Sequence[Observed], observe: Observe) -> None:
     """Wake the sagas of the orders; hand to `observe` what no saga will see and we do not know.
 
-    A settled payment is observed even beside them: they wait for its order's other tenders, or give it
-    back, and see neither a dispute nor what somebody did to it at the gateway.
+    What is beyond them is observed even beside them; without the name of a charge there is nothing to see.
     The gateway is asked by whoever wakes up, never here: a notice is a reason to look, not a fact.
     """
     if not observed:
         return
-    # Their rows stay locked until this commits: none ends without having looked once more.
+    # Their rows stay locked until this commits: of what they wait for, each looks once more or knows the end.
     looked_after = signal(business_keys=sorted({one.order_id for one in observed}))
     unseen = [
         one
         for one in observed
-        if not one.is_reflected and (one.is_settled or one.order_id not in looked_after)
+        if one.reference
+        and not one.is_reflected
+        and (one.is_beyond_sagas or one.order_id not in looked_after)
     ]
     if unseen:
         observe(unseen)

@@ -207,7 +207,7 @@ def test_a_payment_that_no_saga_looks_after_is_observed(status: SagaStatus | Non
             gateway=notice.gateway,
             reference=notice.reference,
             is_reflected=False,
-            is_settled=True,
+            is_beyond_sagas=True,
         )
     ]
 
@@ -236,9 +236,30 @@ def test_only_an_open_payment_is_left_to_the_sagas_of_its_order(status: PaymentS
     )
     make_saga(payment.order_id)
 
-    handle(take("charge.dispute.created"), observe=observer)
+    handle(take("charge.a_type_of_next_year"), observe=observer)
 
     assert bool(observer.seen) is (status in SETTLED)
+
+
+@pytest.mark.parametrize("type_", ["charge.refunded", "charge.dispute.created", "refund.created"])
+def test_what_follows_a_capture_is_observed_though_its_answer_is_not_written_yet(type_: str):
+    """The saga that captures ends with that answer, and looks no more."""
+    payment, observer = make_payment(status=PaymentStatus.AUTHORIZED), Observer()
+    make_saga(payment.order_id)
+
+    handle(take(type_), observe=observer)
+
+    assert len(observer.seen) == 1
+
+
+def test_a_payment_without_a_charge_is_not_looked_for_under_no_name():
+    payment, observer = make_payment(reference="", status=PaymentStatus.VOIDED), Observer()
+    notice = take("charge.updated_some_day", reference="", payment_id=payment.pk)
+
+    handle(notice, observe=observer)
+
+    assert stands(notice) == ("applied", payment.pk)
+    assert observer.seen == []
 
 
 def test_what_is_known_already_is_not_observed():
