@@ -24,3 +24,7 @@ class AuthorizeOrderPayments:
         outcomes = self._payments.record(runs, answers)
         store.require_action([run.key for run in runs if isinstance(outcomes[run.id], Waiting)])
         return outcomes
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return self._payments.unsettled(run)

@@ -13,6 +13,7 @@ from payments.states import OperationKind, PaymentStatus
 from payments.steps import remote_step
 from payments.steps.exchange import Exchange, Mode
 from payments.steps.remote_step import Ended, Intents, Standing
+from payments.steps.unsettled import why_not_authorized
 from payments.tenders import LiveOperation, Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome, Refused, Waiting
@@ -47,6 +48,10 @@ class AuthorizePayments:
         """Write what the gateway said of each tender."""
         outcomes = remote_step.record(runs, answers)
         return {run.id: _bounded(outcomes[run.id], answers.get(run.id, ()), now=run.now) for run in runs}
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return why_not_authorized(run)
 
 
 def authorization(tender: Tender, key: str) -> Authorize:

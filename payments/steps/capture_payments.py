@@ -9,6 +9,7 @@ from payments.states import OperationKind, PaymentStatus
 from payments.steps import remote_step
 from payments.steps.exchange import Exchange, Mode
 from payments.steps.remote_step import Ended, Intents
+from payments.steps.unsettled import why_not_captured
 from payments.tenders import Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome
@@ -40,6 +41,10 @@ class CapturePayments:
     def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the gateway said of each tender."""
         return remote_step.record(runs, answers)
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return why_not_captured(run)
 
 
 def _exchange(intents: Intents, tender: Tender) -> Exchange:

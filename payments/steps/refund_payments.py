@@ -9,6 +9,7 @@ from payments.states import OperationKind
 from payments.steps import remote_step
 from payments.steps.exchange import Exchange, Mode
 from payments.steps.remote_step import Intents
+from payments.steps.unsettled import why_not_refunded
 from payments.tenders import PendingRefund, Tender
 from resilience.saga.definition import Call, Run
 from resilience.saga.outcomes import Outcome
@@ -33,6 +34,10 @@ class RefundPayments:
     def record(self, runs: Sequence[Run], answers: Mapping[UUID, Sequence[object]]) -> Mapping[UUID, Outcome]:
         """Write what the gateway said of each refund."""
         return remote_step.record(runs, answers)
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return why_not_refunded(run)
 
 
 def refund_exchange(

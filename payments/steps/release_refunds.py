@@ -14,6 +14,7 @@ from payments.steps.exchange import Mode
 from payments.steps.meaning import Meaning, change_of, settled
 from payments.steps.refund_payments import refund_exchange
 from payments.steps.remote_step import Intents
+from payments.steps.unsettled import why_not_refunded
 from payments.store import RefundChange
 from payments.tenders import PendingRefund, Tender
 from resilience.saga.definition import Call, Run
@@ -52,6 +53,10 @@ class ReleaseRefunds:
             run_id: Done() if isinstance(outcome, Refused) else outcome
             for run_id, outcome in outcomes.items()
         }
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return why_not_refunded(run)
 
 
 def _never_left(tender: Tender, refund: PendingRefund) -> bool:

@@ -13,6 +13,7 @@ from payments.steps.exchange import Answered, Exchange, Mode
 from payments.steps.interpret import voided
 from payments.steps.refund_payments import refund_exchange
 from payments.steps.remote_step import Intents, NotYet
+from payments.steps.unsettled import why_not_returned
 from payments.store import NewRefund
 from payments.tenders import LiveOperation, PendingRefund, Tender
 from resilience.ids import new_id
@@ -56,6 +57,10 @@ class ReturnPayments:
         """Write what the gateway said; come back at once where an answer only settled a doubt."""
         outcomes = remote_step.record(runs, answers)
         return {run.id: _again_if_only_settled(outcomes[run.id], answers.get(run.id, ())) for run in runs}
+
+    def unsettled(self, run: Run) -> str:
+        """Say why a person may not take this as done."""
+        return why_not_returned(run)
 
 
 def end_unsent_payments(*, order_ids: Sequence[UUID], now: datetime) -> None:

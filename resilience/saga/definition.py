@@ -8,7 +8,7 @@ outside (`RemoteAction`); only the second is split, so that no transaction is op
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from resilience.retry import RetryPolicy
@@ -73,6 +73,17 @@ class RemoteAction(Protocol):
 
 
 Action = LocalAction | RemoteAction
+
+
+@runtime_checkable
+class Resolvable(Protocol):
+    """An action that knows whether a person may take it as settled; whoever does not, trusts the person."""
+
+    def unsettled(self, run: Run) -> str:
+        """Say why it is not settled and what to do instead, "" when it may count as settled.
+
+        Runs in the transaction of the person's action, and asks the database only.
+        """
 
 
 @dataclass(frozen=True)

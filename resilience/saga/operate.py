@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from resilience.errors import Refusal
-from resilience.saga.definition import Run, SagaDefinition
+from resilience.saga.definition import Resolvable, Run, SagaDefinition, Step
 from resilience.saga.models import OperatorAction, Saga
 from resilience.saga.registry import definition_of
 from resilience.saga.states import SagaStatus
@@ -37,6 +37,12 @@ class SagaPastPivotError(Refusal):
     """After its pivot a saga only goes forward: what it did is undone by a saga of its own."""
 
     code = "saga_past_pivot"
+
+
+class StepNotSettledError(Refusal):
+    """A person would take a step as settled whose effect is open or did not come about."""
+
+    code = "saga_step_not_settled"
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,12 @@ def resolve(instruction: Instruction) -> None:
     """Take a parked saga's current step as settled, because a person has made sure that it is.
 
     The saga goes on with the next step (while compensating: the one before).
-    Raises SagaNotFoundError, SagaNotParkedError.
+    Raises SagaNotFoundError, SagaNotParkedError, and StepNotSettledError when what is written says otherwise.
     """
 
     def step_over(saga: Saga, definition: SagaDefinition) -> None:
         status = SagaStatus(saga.parked_from)
+        _refuse_unsettled(saga, definition.steps[saga.cursor], status, instruction.now)
         following = saga.cursor + (1 if status is SagaStatus.RUNNING else -1)
         if 0 <= following < len(definition.steps):
             _go_on(saga, status, following)
@@ -119,6 +126,17 @@ def _act(instruction: Instruction, action: str, change: Callable[[Saga, SagaDefi
         )
 
 
+def _refuse_unsettled(saga: Saga, step: Step, status: SagaStatus, now: datetime) -> None:
+    action = step.undo if status is SagaStatus.COMPENSATING else step.do
+    reason = action.unsettled(_run(saga, now)) if isinstance(action, Resolvable) else ""
+    if reason:
+        raise StepNotSettledError(f"{step.name} is not settled. {reason}")
+
+
+def _run(saga: Saga, now: datetime) -> Run:
+    return Run(saga.id, saga.business_key, saga.data, now, saga.deadline_at, saga.reason)
+
+
 def _go_on(saga: Saga, status: SagaStatus, cursor: int) -> None:
     saga.status, saga.cursor, saga.parked_from = status, cursor, ""
     saga.attempt = saga.waits = 0
@@ -129,5 +147,4 @@ def _end(saga: Saga, definition: SagaDefinition, status: SagaStatus, now: dateti
     if status is SagaStatus.COMPENSATING:
         saga.status = SagaStatus.COMPENSATED
         if definition.on_compensated:
-            run = Run(saga.id, saga.business_key, saga.data, now, saga.deadline_at, saga.reason)
-            definition.on_compensated([run])
+            definition.on_compensated([_run(saga, now)])
