@@ -88,9 +88,9 @@ class StripeGateway:
         except AmountRefusedError as refused:
             return Declined(refused.code, str(refused))
         except stripe.StripeError as error:
-            return replace(answer_of_error(request, error), evidence=evidence_of_error(error))
+            return answer_of_error(request, error).with_evidence(evidence_of_error(error))
         evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
-        return replace(answer_of(request, heard.data), evidence=evidence)
+        return answer_of(request, heard.data).with_evidence(evidence)
 
     def look_up(self, request: Request, *, thoroughly: bool = False) -> LookupAnswer:
         """Ask what became of `request`. Search lags behind: absence is no "no" for a minute or more.
@@ -103,7 +103,7 @@ class StripeGateway:
         except AmountRefusedError as refused:  # so it cannot have been sent
             return Declined(refused.code, str(refused))
         except stripe.StripeError as error:
-            return replace(answer_of_failed_lookup(request, error), evidence=evidence_of_error(error))
+            return answer_of_failed_lookup(request, error).with_evidence(evidence_of_error(error))
 
     def observe(self, reference: str) -> Observation | Absent | NotSent | Throttled | InDoubt:
         """Ask for the payment, its refunds and its disputes, one after the other.

@@ -6,7 +6,6 @@ authorization is looked for in the list too, which Stripe keeps up to date, as f
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from uuid import UUID
 
 from payments.gateways.base import (
@@ -80,16 +79,14 @@ def _look_up_refund(api: StripeApi, request: Refund) -> LookupAnswer:
     for page in refund_pages(api, request.reference):
         for refund in page:
             if is_asked_by(request.key, refund):
-                return replace(
-                    judge(request, refund), evidence=evidence_of(refund, http_status=200, headers={})
-                )
+                return judge(request, refund).with_evidence(evidence_of(refund, http_status=200, headers={}))
     return Absent()
 
 
 def _judged(api: StripeApi, request: Request, reference: str) -> LookupAnswer:
     heard = api.get(intent_path(reference), CHARGE_INCLUDED if isinstance(request, Authorize) else {})
     evidence = evidence_of(heard.data, http_status=heard.code, headers=heard.headers)
-    return replace(judge(request, heard.data), evidence=evidence)
+    return judge(request, heard.data).with_evidence(evidence)
 
 
 def _searched(api: StripeApi, key: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What follows from a gateway's word: the changes, the fact, the bookings, and the outcome for the saga."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -39,13 +39,22 @@ class Meaning:
         """Return it with the gateway's words kept beside the operation they are about."""
         if evidence is None:
             return self
-        return replace(
-            self,
-            operations=tuple(
-                replace(change, evidence=evidence) if change.id == operation_id else change
-                for change in self.operations
-            ),
+        # Made anew by name: `replace` looks every field up, and took a twelfth of a worker's time.
+        operations = tuple(
+            OperationChange(
+                id=change.id,
+                phase=change.phase,
+                outcome=change.outcome,
+                reference=change.reference,
+                error=change.error,
+                sent_at=change.sent_at,
+                evidence=evidence,
+            )
+            if change.id == operation_id
+            else change
+            for change in self.operations
         )
+        return Meaning(self.outcome, operations, self.payment, self.refund, self.fact)
 
 
 def settled(
