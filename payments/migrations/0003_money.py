@@ -265,7 +265,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='operation',
             name='refund',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='payments.refund'),
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='payments.refund'),
         ),
         migrations.AddConstraint(
             model_name='operation',
@@ -273,11 +273,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='operation',
-            constraint=models.UniqueConstraint(condition=models.Q(('phase', payments.states.Phase['SETTLED']), _negated=True), fields=('refund',), name='one_live_operation_per_refund'),
+            constraint=models.UniqueConstraint(condition=models.Q(('refund__isnull', False), models.Q(('phase', payments.states.Phase['SETTLED']), _negated=True)), fields=('refund',), name='one_live_operation_per_refund'),
         ),
         migrations.AddConstraint(
             model_name='operation',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', payments.states.OperationOutcome['SUCCEEDED'])), fields=('refund',), name='a_refund_is_made_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('outcome', payments.states.OperationOutcome['SUCCEEDED']), ('refund__isnull', False)), fields=('refund',), name='a_refund_is_made_once'),
+        ),
+        migrations.AddIndex(
+            model_name='operation',
+            index=models.Index(condition=models.Q(('refund__isnull', False)), fields=['refund'], name='operations_of_a_refund'),
         ),
         migrations.AddConstraint(
             model_name='operation',

@@ -22,7 +22,10 @@ class Operation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations")
-    refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="operations")
+    # Indexed for refunds only (below): most operations are none, and each update of them would pay for it.
+    refund = models.ForeignKey(
+        Refund, null=True, on_delete=models.PROTECT, related_name="operations", db_index=False
+    )
     kind = models.CharField(max_length=16)
     gateway = models.CharField(max_length=64, help_text="the account that it was sent to")
     key = models.CharField(max_length=64)
@@ -50,12 +53,12 @@ class Operation(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["refund"],
-                condition=~Q(phase=Phase.SETTLED),
+                condition=Q(refund__isnull=False) & ~Q(phase=Phase.SETTLED),
                 name="one_live_operation_per_refund",
             ),
             models.UniqueConstraint(
                 fields=["refund"],
-                condition=Q(outcome=OperationOutcome.SUCCEEDED),
+                condition=Q(refund__isnull=False, outcome=OperationOutcome.SUCCEEDED),
                 name="a_refund_is_made_once",
             ),
             models.UniqueConstraint(
@@ -81,6 +84,10 @@ class Operation(models.Model):
                 | (~Q(phase=Phase.SETTLED) & Q(outcome="")),
                 name="an_operation_has_an_outcome_when_settled",
             ),
+        ]
+
+        indexes: ClassVar = [
+            models.Index(fields=["refund"], condition=Q(refund__isnull=False), name="operations_of_a_refund")
         ]
 
     def __str__(self) -> str:
