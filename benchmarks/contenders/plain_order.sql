@@ -1,6 +1,7 @@
 -- pgbench, --protocol=prepared: the rows that an order of Holdfast leaves behind, written by the plainest
 -- statements there are, each by its key and planned once. Same three transactions. What Holdfast's own
 -- SQL does besides (fences, compare-and-set, whole batches) is left out.
+-- A name behind a colon is a variable to pgbench even within quotes, hence the colons by themselves.
 \set number :first + :client_id * :per_client + :i
 \set sku 1000 + :number % 100
 \set i :i + 1
@@ -28,6 +29,7 @@ COMMIT;
 -- gateway
 BEGIN;
 UPDATE payments_operation SET phase = 'settled', outcome = 'succeeded', reference = 'pi_000000000000000000000000',
+       evidence = '{"http_status": 200, "id": "pi_000000000000000000000000", "object": "payment_intent"}',
        settled_at = clock_timestamp()
   WHERE id = ('00000003-0000-7000-8000-' || :number)::uuid;
 UPDATE payments_payment SET status = 'authorized', gateway = 'benchmark', reference = 'pi_000000000000000000000000'
@@ -53,6 +55,7 @@ COMMIT;
 -- gateway
 BEGIN;
 UPDATE payments_operation SET phase = 'settled', outcome = 'succeeded', reference = 'pi_000000000000000000000000',
+       evidence = '{"http_status": 200, "id": "pi_000000000000000000000000", "object": "payment_intent"}',
        settled_at = clock_timestamp()
   WHERE id = ('00000005-0000-7000-8000-' || :number)::uuid;
 UPDATE payments_payment SET status = 'captured', captured_minor = amount_minor, settled_at = clock_timestamp()
@@ -64,6 +67,15 @@ INSERT INTO resilience_event (id, aggregatetype, aggregateid, sequence, type, ve
   VALUES (('00000006-0000-7000-8000-' || :number)::uuid, 'payment', ('00000001-0000-7000-8000-' || :number)::uuid, 2,
           'payment.captured', 1, '{"amount_minor": 1299, "currency": "EUR", "gateway": "benchmark"}',
           pg_current_xact_id(), clock_timestamp(), clock_timestamp());
+WITH posted AS (
+  INSERT INTO payments_ledger_transaction (source, kind, gateway, order_id, payment_id, occurred_at, recorded_at)
+  VALUES ('capture' || ':' || '00000001-0000-7000-8000-' || :number, 'captured', 'benchmark',
+          ('00000000-0000-7000-8000-' || :number)::uuid, ('00000001-0000-7000-8000-' || :number)::uuid,
+          clock_timestamp(), clock_timestamp())
+  RETURNING id)
+INSERT INTO payments_ledger_entry (transaction_id, account, currency, amount_minor)
+  SELECT id, account, 'EUR', amount FROM posted, (VALUES ('clearing' || ':' || 'benchmark', 1299), ('receivable', -1299))
+    AS side (account, amount);
 UPDATE orders_reservation SET status = 'committed'
   WHERE order_id = ('00000000-0000-7000-8000-' || :number)::uuid;
 UPDATE orders_product SET on_hand = on_hand - 1, reserved = reserved - 1 WHERE sku = 'bench-' || :sku;

@@ -1,7 +1,7 @@
 """The five steps as the peers take them: the least that a typical team would write.
 
 They write less than Holdfast does: no operation with its key before a call, no event but the last,
-no step log of their own (DBOS keeps one itself). What they leave out is to their advantage.
+no ledger, no step log of their own (DBOS keeps one itself). What they leave out is to their advantage.
 """
 
 from functools import cache

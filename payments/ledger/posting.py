@@ -56,9 +56,9 @@ def _write(bookings: Sequence[Booking], *, now: datetime) -> list[str]:
         return [source for (source,) in cursor.fetchall()]
 
 
+# `reverses_id` by a subquery and not a join, so that captures, which reverse nothing, never look for it.
 _POST = """
 WITH booking AS MATERIALIZED (
-    -- A subquery and not a join, so that captures, which reverse nothing, never look for it.
     SELECT b.*, CASE WHEN b.reverses IS NOT NULL THEN (
         SELECT id FROM payments_ledger_transaction original WHERE original.source = b.reverses
     ) END AS reverses_id
