@@ -9,7 +9,8 @@ It is a smoke test, for localstripe 1.15.10 lacks what matters most to us:
 - It has no search: an authorization whose answer was lost cannot be looked up. The adapter calls that a
   doubt, never a no.
 - Its intents have no `amount_received`, so a capture succeeds without saying of how much, and the adapter
-  leaves it, and a void that came too late, in doubt for good. What was captured is read from the charge inside the intent instead.
+  leaves it, and a void that came too late, in doubt for good. What was captured is read from the charge
+  inside the intent instead.
 - Less than all is captured by capturing all and giving the rest back.
 - It knows three test cards, of which one is declined: `pm_card_chargeCustomerFail`, without a
   `decline_code`. It charges `pm_card_visa_chargeDeclined`.
