@@ -117,9 +117,11 @@ DATABASES = {
 }
 DATABASE_ROUTERS = ["resilience.routing.router.ReplicaRouter"]
 
-# --- Redis: broker and cache are separate databases; nothing of value lives in either ---------
+# --- Redis: broker, cache and pulse are separate databases; nothing of value lives in either ---------
 REDIS_URL = env.str("HOLDFAST_REDIS_URL", "redis://127.0.0.1:6379")
 REDIS_TIMEOUT_S = 0.2
+# What the processes tell one another (resilience/pulse): apart from the cache, which may be emptied.
+PULSE_REDIS_URL = f"{REDIS_URL}/2"
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

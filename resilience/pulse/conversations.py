@@ -1,0 +1,251 @@
+"""One beat with one server: what all members have to say in one message, and its answers.
+
+A server that is frozen holds whoever asks it, without limit. So each conversation has a limit of its own,
+and none waits for another.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import psycopg
+import redis.asyncio
+import redis.exceptions
+from django.conf import settings
+from django.db import connections
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from resilience.pulse.member import Member, Query
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A beat that takes longer is missed. Halved, a busy machine loses beats; doubled, the tools learn that
+# late that they are on their own.
+REDIS_LIMIT_S = 0.5
+DATABASE_LIMIT_S = 1.0
+# What a cut connection has to notice it.
+_LAST_MOMENT_S = 0.5
+# libpq counts in whole seconds, and takes 1 as 2, for each address of a host name.
+_CONNECT_LIMIT_S = 2
+# A server behind a cut wire is given up after about 4 s; without these, after hours.
+_NETWORK_LIMITS = {
+    "connect_timeout": _CONNECT_LIMIT_S,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 2000,
+}
+
+
+class Conversation(Protocol):
+    """A server that is spoken to once a beat."""
+
+    name: str
+
+    async def beat(self, members: Sequence[Member]) -> bool:
+        """Speak once; tell whether it answered. Tells the members in any case, and raises nothing."""
+
+    async def close(self) -> None:
+        """End the connection."""
+
+
+class RedisConversation:
+    """One pipeline a beat."""
+
+    name = "redis"
+
+    def __init__(self) -> None:
+        self._redis = redis.asyncio.Redis.from_url(
+            settings.PULSE_REDIS_URL,
+            socket_connect_timeout=REDIS_LIMIT_S,
+            socket_timeout=REDIS_LIMIT_S,
+            # A retry would come after the beat that it is for.
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def beat(self, members: Sequence[Member]) -> bool:
+        """Send every member's commands, and give each its replies."""
+        pipeline = self._redis.pipeline(transaction=False)
+        ends: list[int] = []
+        for member in members:
+            carefully(member, member.queue, pipeline)
+            ends.append(len(pipeline))
+        try:
+            async with asyncio.timeout(REDIS_LIMIT_S):
+                replies = await pipeline.execute(raise_on_error=False)
+        except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
+            logger.debug("Redis missed a beat.", extra={"error": repr(error)})
+            for member in members:
+                carefully(member, member.miss_redis)
+            return False
+        for member, start, end in zip(members, [0, *ends], ends, strict=False):
+            if start != end:
+                _give(member, replies[start:end])
+        return True
+
+    async def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(redis.exceptions.RedisError, OSError):
+            await self._redis.aclose()
+
+
+class DatabaseConversation:
+    """One query a beat, over a connection of its own: Django's belong to threads, with their waits."""
+
+    def __init__(self, alias: str, *, writes: bool) -> None:
+        self.name = alias
+        self._writes = writes
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def beat(self, members: Sequence[Member]) -> bool:
+        """Ask every member's question at once, give the answers, and carry out what they want written."""
+        questions = [(member, carefully(member, member.question, self.name)) for member in members]
+        asking = [(member, question) for member, question in questions if question is not None]
+        asked_at = time.monotonic()
+        values = await self._answers_to([question for _member, question in asking])
+        if values is None:
+            for member in members:
+                carefully(member, member.miss_database, self.name)
+            return False
+        for (member, _question), value in zip(asking, values, strict=True):
+            if isinstance(value, psycopg.Error):
+                carefully(member, member.miss_database, self.name)
+            else:
+                carefully(member, member.answer, self.name, value, asked_at)
+        if self._writes:
+            await self._write(members)
+        return True
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+
+    async def _answers_to(self, questions: Sequence[Query]) -> Sequence[Any] | None:
+        """Return a value, or the refusal, for each question; None when the server did not answer."""
+        try:
+            return await self._row(questions)
+        except psycopg.Error as error:
+            if self._connection is None:
+                logger.debug("A database missed a beat.", extra={"alias": self.name, "error": repr(error)})
+                return None
+        # One question is wrong (its table is not there yet, say), and must not silence the others.
+        return await self._one_by_one(questions)
+
+    async def _one_by_one(self, questions: Sequence[Query]) -> Sequence[Any] | None:
+        values: list[Any] = []
+        for question in questions:
+            try:
+                values += await self._row([question])
+            except psycopg.Error as error:
+                if self._connection is None:
+                    return None
+                logger.debug(
+                    "A question of the pulse was refused.", extra={"alias": self.name, "error": repr(error)}
+                )
+                values.append(error)
+        return values
+
+    async def _write(self, members: Sequence[Member]) -> None:
+        for member in members:
+            wanted = carefully(member, member.write)
+            if wanted is None:
+                continue
+            try:
+                await self._limited(wanted)
+            except psycopg.Error as error:
+                logger.warning(
+                    "What a tool measured was not written; it is tried again.",
+                    extra={"member": member.name, "error": str(error)},
+                )
+                if self._connection is None:
+                    return
+            else:
+                carefully(member, member.written)
+
+    async def _row(self, questions: Sequence[Query]) -> Sequence[Any]:
+        expressions = ", ".join(f"({question.sql})" for question in questions) or "1"
+        parameters = tuple(value for question in questions for value in question.parameters)
+        row = (await self._limited(Query(f"SELECT {expressions}", parameters))) or (1,)
+        return row if questions else ()
+
+    async def _limited(self, query: Query) -> Sequence[Any] | None:
+        """Carry out `query` within the limit. Raises psycopg.Error; `_connection` is None if it broke."""
+        if self._connection is None:
+            self._connection = await self._connected()
+        connection = self._connection
+        asking = asyncio.ensure_future(_first_row(connection, query))
+        done, _pending = await asyncio.wait({asking}, timeout=DATABASE_LIMIT_S)
+        if not done:
+            # Cancelling politely would ask the server that does not answer.
+            _cut(connection)
+            await asyncio.wait({asking}, timeout=_LAST_MOMENT_S)
+            asking.cancel()
+            self._connection = None
+            with contextlib.suppress(psycopg.Error, asyncio.CancelledError):
+                await asking
+            raise psycopg.OperationalError("no answer within the beat")
+        try:
+            return asking.result()
+        except psycopg.Error:
+            if connection.broken or connection.closed:
+                self._connection = None
+            raise
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        parameters = connections[self.name].get_connection_params()
+        parameters.pop("cursor_factory", None)
+        # Without a host to try after another: all of them share the limit.
+        try:
+            async with asyncio.timeout(2 * _CONNECT_LIMIT_S):
+                return await psycopg.AsyncConnection.connect(
+                    **{**parameters, **_NETWORK_LIMITS}, autocommit=True
+                )
+        except (TimeoutError, OSError) as error:
+            raise psycopg.OperationalError(str(error)) from error
+
+
+def carefully(member: Member, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+    """Return what `act` does; log what it raises, so that one tool's bug is not the end of all tools."""
+    try:
+        return act(*arguments, **named)
+    except Exception:
+        logger.exception("A tool failed on the pulse.", extra={"member": member.name})
+        return None
+
+
+def _give(member: Member, replies: Sequence[Any]) -> None:
+    refusals = [reply for reply in replies if isinstance(reply, Exception)]
+    if refusals:
+        logger.debug(
+            "Redis refused a command of the pulse.",
+            extra={"member": member.name, "error": repr(refusals[0])},
+        )
+        carefully(member, member.miss_redis)
+    else:
+        carefully(member, member.hear, replies)
+
+
+async def _first_row(connection: psycopg.AsyncConnection[Any], query: Query) -> Sequence[Any] | None:
+    cursor = await connection.execute(query.sql, query.parameters or None)
+    row: Sequence[Any] | None = None if cursor.description is None else await cursor.fetchone()
+    return row
+
+
+def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    with (
+        contextlib.suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as wire,
+    ):
+        wire.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,198 @@
+"""The pulse on real servers: it brings answers, outlives a server that dies or freezes, and a fork."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from redis.asyncio.client import Pipeline
+
+from config.stack.servers import PRIMARY, REDIS, REPLICA
+from resilience import pulse
+from resilience.pulse import Member, Query
+from tests.harness import Harness
+from tests.processes import wait_until
+
+
+class Ear(Member):
+    """Asks for something everywhere, and keeps what it hears."""
+
+    name = "ear"
+
+    def __init__(self, *, sql: str = "SELECT 40 + %s", parameters: tuple[Any, ...] = (2,)) -> None:
+        self.query = Query(sql, parameters)
+        self.heard: list[Any] = []
+        self.answers: dict[str, list[Any]] = {"default": [], "replica": []}
+        self.missed: dict[str, int] = {"redis": 0, "default": 0, "replica": 0}
+        self.to_write: Query | None = None
+        self.forgot = False
+
+    def queue(self, pipeline: Pipeline) -> None:
+        pipeline.echo("first")
+        pipeline.echo("second")
+
+    def hear(self, replies: Sequence[Any]) -> None:
+        self.heard.append(list(replies))
+
+    def miss_redis(self) -> None:
+        self.missed["redis"] += 1
+
+    def question(self, alias: str) -> Query | None:
+        return self.query
+
+    def answer(self, alias: str, value: Any, asked_at: float) -> None:
+        self.answers[alias].append(value)
+
+    def miss_database(self, alias: str) -> None:
+        self.missed[alias] += 1
+
+    def write(self) -> Query | None:
+        return self.to_write
+
+    def written(self) -> None:
+        self.to_write = None
+
+    def forget(self) -> None:
+        self.forgot = True
+
+
+@pytest.fixture
+def ear(django_db_setup: None) -> Iterator[Ear]:
+    member = Ear()
+    pulse.join(member)
+    pulse.ensure_running()
+    yield member
+    pulse.leave(member)
+    pulse.stop()
+
+
+def _pids(harness: Harness, name: str) -> list[int]:
+    return harness.supervisor.pids()[name]
+
+
+def test_each_beat_brings_what_was_asked(ear: Ear) -> None:
+    wait_until(lambda: len(ear.heard) > 2 and all(len(found) > 2 for found in ear.answers.values()))
+
+    assert all(replies == [b"first", b"second"] for replies in ear.heard)
+    assert set(ear.answers["default"]) == set(ear.answers["replica"]) == {42}
+    assert ear.missed == {"redis": 0, "default": 0, "replica": 0}
+    assert pulse.fleet_size() == 1
+    assert all(pulse.age_s(name) < 2 for name in ("redis", "default", "replica"))
+
+
+def test_a_wrong_question_silences_only_who_asked_it(ear: Ear) -> None:
+    wrong = Ear(sql="SELECT no_such_column", parameters=())
+    wrong.name = "wrong"
+    pulse.join(wrong)
+    try:
+        wait_until(lambda: wrong.missed["default"] > 1 and wrong.missed["replica"] > 1)
+    finally:
+        pulse.leave(wrong)
+
+    before = len(ear.answers["default"])
+    wait_until(lambda: len(ear.answers["default"]) > before)
+    assert ear.missed["default"] == ear.missed["replica"] == 0
+    assert not wrong.answers["default"]
+
+
+def test_what_raises_is_not_the_end(ear: Ear, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Ear):
+        name = "broken"
+
+        def hear(self, replies: Sequence[Any]) -> None:
+            raise ZeroDivisionError
+
+    broken = Broken()
+    pulse.join(broken)
+    try:
+        before = len(ear.heard)
+        wait_until(lambda: len(ear.heard) > before + 2)
+    finally:
+        pulse.leave(broken)
+
+    assert "A tool failed on the pulse." in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_write_is_committed_and_then_forgotten(ear: Ear) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS pulse_note (id int); TRUNCATE pulse_note")
+    ear.to_write = Query("INSERT INTO pulse_note VALUES (%s)", (7,))
+
+    wait_until(lambda: ear.to_write is None)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM pulse_note")
+        assert cursor.fetchall() == [(7,)]
+        cursor.execute("DROP TABLE pulse_note")
+
+
+@pytest.mark.parametrize(("server", "name"), [(REDIS, "redis"), (PRIMARY, "default"), (REPLICA, "replica")])
+def test_a_frozen_server_holds_nobody_but_itself(ear: Ear, harness: Harness, server: str, name: str) -> None:
+    others = {"redis", "default", "replica"} - {name}
+    wait_until(lambda: all(pulse.age_s(one) is not None for one in (name, *others)))
+    # A replica's primary that does not answer is no harm to it, and the other way round.
+    pids = _pids(harness, server)
+    # A frozen postmaster's sessions go on; they are processes of their own.
+    frozen = [*pids, *(child for pid in pids for child in _children(pid))]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: ear.missed[name] > 2)
+        assert all(pulse.age_s(one) < 2 for one in others)
+        assert pulse.age_s(name) > 0.5
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    missed = ear.missed[name]
+    wait_until(lambda: pulse.age_s(name) < 0.5)
+    assert ear.missed[name] < missed + 40
+    assert all(ear.missed[one] == 0 for one in others)
+
+
+def test_it_survives_the_death_of_redis(ear: Ear, harness: Harness) -> None:
+    wait_until(lambda: ear.heard)
+    for pid in _pids(harness, REDIS):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: ear.missed["redis"] > 0)
+    heard = len(ear.heard)
+
+    wait_until(lambda: len(ear.heard) > heard, meanwhile=harness.supervisor.tick)
+
+
+def test_a_forked_child_has_a_pulse_of_its_own(ear: Ear) -> None:
+    wait_until(lambda: ear.heard)
+    name = pulse.process_name()
+    reading, writing = os.pipe()
+
+    child = os.fork()
+    if child == 0:
+        try:
+            ear.heard.clear()
+            pulse.ensure_running()
+            deadline = time.monotonic() + 10
+            while not (ear.heard and ear.answers["default"] and pulse.fleet_size() == 2):
+                if time.monotonic() > deadline:
+                    os._exit(1)
+                time.sleep(0.02)
+            os.write(writing, pulse.process_name().encode())
+        finally:
+            os._exit(0 if ear.forgot else 2)
+    _pid, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert os.read(reading, 200).decode() != name
+    # The parent's own connections were not touched by the child's end.
+    missed, heard = dict(ear.missed), len(ear.heard)
+    wait_until(lambda: len(ear.heard) > heard + 2)
+    assert ear.missed == missed
+    # The dead child is counted until it has been silent for a while.
+    wait_until(lambda: pulse.fleet_size() == 1)
+
+
+def _children(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
