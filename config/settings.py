@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "config.middleware.ReadableRequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "resilience.flags.middleware.PinnedFlagsMiddleware",
     "resilience.routing.middleware.CausalityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -167,6 +168,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "resilience.idempotency.prune",
         "schedule": 3600.0,
         "options": {"expires": 3600},  # while no worker runs, one message waits, not a day of them
+    },
+    "guard flags": {
+        "task": "resilience.flags.guard",
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "seal the ledger": {
         "task": "payments.ledger.seal",

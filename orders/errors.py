@@ -1,6 +1,6 @@
 """What the orders context refuses."""
 
-from resilience.errors import Refusal
+from resilience.errors import Operational, Refusal
 
 
 class UnknownSkuError(Refusal):
@@ -49,3 +49,9 @@ class StockBelowReservedError(Refusal):
     """Stock on hand cannot fall below what orders hold."""
 
     code = "stock_below_reserved"
+
+
+class OrderIntakePausedError(Operational):
+    """Operators have paused the intake of new orders (the switch order-intake)."""
+
+    code = "order_intake_paused"

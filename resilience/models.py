@@ -3,6 +3,7 @@
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
 from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
+from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 
@@ -11,6 +12,9 @@ __all__ = [
     "AuditRun",
     "DeadLetter",
     "EventStream",
+    "FlagChange",
+    "FlagExposure",
+    "FlagGuard",
     "IdempotencyRecord",
     "InboxEntry",
     "LoggedEvent",

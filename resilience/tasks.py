@@ -1,6 +1,7 @@
 """The Celery entrances of every tool, where Celery looks for them."""
 
+from resilience.flags.tasks import guard_flags
 from resilience.idempotency.tasks import prune_answers
 from resilience.saga.tasks import run_sagas
 
-__all__ = ["prune_answers", "run_sagas"]
+__all__ = ["guard_flags", "prune_answers", "run_sagas"]

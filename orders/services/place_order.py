@@ -10,11 +10,13 @@ from orders import store
 from orders.errors import (
     CurrencyMismatchError,
     NothingToPayError,
+    OrderIntakePausedError,
     PaymentsDoNotAddUpError,
     TotalTooLargeError,
     UnknownSkuError,
 )
 from orders.events import Line, OrderPlaced
+from orders.flags import ORDER_INTAKE
 from orders.sagas import PLACE_ORDER
 from orders.selectors import Offer, offers_of
 from orders.store import NewLine, NewOrder
@@ -32,6 +34,8 @@ from resilience.saga.start import start
 
 # The largest single charge that Stripe takes: eight digits of the smallest unit.
 TOTAL_MINOR_MAX = 99_999_999
+# A paused intake is a person's doing, so that it takes minutes; sooner, clients would only ask in vain.
+INTAKE_RETRY_AFTER_S = 30
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,14 @@ def place_order(*, client: str, draft: OrderDraft, now: datetime) -> PlacedOrder
     """Write order, lines, payments, event and saga in the caller's transaction: all of them or none.
 
     Talks to nobody: neither broker nor gateway. Raises UnknownSkuError, CurrencyMismatchError,
-    NothingToPayError, TotalTooLargeError and PaymentsDoNotAddUpError, having written nothing.
+    NothingToPayError, TotalTooLargeError, PaymentsDoNotAddUpError and OrderIntakePausedError, having written
+    nothing.
     """
+    if not ORDER_INTAKE.is_on():
+        raise OrderIntakePausedError(
+            "No orders are taken at the moment. Send the same request again later.",
+            retry_after_s=INTAKE_RETRY_AFTER_S,
+        )
     lines = _price(draft, offers_of({line.sku for line in draft.lines}))
     total_minor = sum(line.total_minor for line in lines) + draft.shipping_minor
     tenders = split_total(total_minor, draft.payments)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from payments import store
+from payments.flags import FAILOVER
 from payments.gateways.base import Authorize
 from payments.gateways.registry import accounts
 from payments.gateways.routing import Account, next_account, route
@@ -123,7 +124,8 @@ def _with_fallback(exchange: Exchange, routed: Sequence[Account], refused_by: fr
     """Name who is asked if this account provably did nothing; nobody once a payer was asked to act."""
     name = exchange.operation.gateway
     following = next_account(routed, after=name, without=refused_by)
-    if following is None or exchange.tender.status is not PaymentStatus.PENDING:
+    is_free = exchange.tender.status is PaymentStatus.PENDING and FAILOVER.is_on()
+    if following is None or not is_free:
         return exchange
     fails_over_on = next((account.fails_over_on for account in routed if account.name == name), frozenset())
     return replace(exchange, fallback=following.name, fails_over_on=fails_over_on)
