@@ -6,6 +6,7 @@ from resilience.apikeys.models import ApiKey
 from resilience.audit.models import RUNNING, AuditRun
 from resilience.events import event_types, subscriptions
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
+from resilience.flags.models import FlagChange, FlagGuard
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 from resilience.saga.registry import UnknownDefinitionError, definition_of, definitions
@@ -137,6 +138,34 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def shown_prefix(self, key: ApiKey) -> str:
         """Return the part of the key that names it."""
         return f"hf_{key.prefix}_…"
+
+
+@admin.register(FlagChange)
+class FlagChangeAdmin(ReadOnlyAdmin):
+    """What was done to switches and flags, by whom and why, the newest first."""
+
+    list_display = ("at", "name", "change", "by", "reason")
+    search_fields = ("name", "by")
+    ordering = ("-at",)
+
+
+@admin.register(FlagGuard)
+class FlagGuardAdmin(ReadOnlyAdmin):
+    """What the guards know."""
+
+    list_display = ("flag", "measure", "units_with", "units_without", "log_e", "looked_at")
+    search_fields = ("flag",)
+    ordering = ("flag", "measure")
+
+    @admin.display(description="bad / units with it")
+    def units_with(self, guard: FlagGuard) -> str:
+        """Show how those with it fared."""
+        return f"{guard.seen.get('on_bad', 0)} / {guard.seen.get('on', 0)}"
+
+    @admin.display(description="bad / units without it")
+    def units_without(self, guard: FlagGuard) -> str:
+        """Show how those without it fared."""
+        return f"{guard.seen.get('off_bad', 0)} / {guard.seen.get('off', 0)}"
 
 
 @admin.register(AuditRun)

@@ -8,7 +8,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import django
+
 from benchmarks import tools
+from benchmarks.stage import open_stage
 from benchmarks.tools.row import Row
 
 _NO_TOOLS = {"__main__", "row"}
@@ -26,10 +29,13 @@ def main() -> int:
     if unknown := sorted(set(options.tools) - set(names)):
         parser.error(f"there is no benchmark of {', '.join(unknown)}; there are {', '.join(names)}")
     rows: dict[str, list[Row]] = {}
-    for name in options.tools or names:
-        module = importlib.import_module(f"benchmarks.tools.{name}")
-        rows[name] = module.measure(short=options.short)
-        print(_table(name, rows[name]), flush=True)
+    # Servers of its own; Django reads its settings from the environment that it sets.
+    with open_stage():
+        django.setup()
+        for name in options.tools or names:
+            module = importlib.import_module(f"benchmarks.tools.{name}")
+            rows[name] = module.measure(short=options.short)
+            print(_table(name, rows[name]), flush=True)
     if options.json:
         document = {name: [asdict(row) for row in measured] for name, measured in rows.items()}
         options.json.write_text(json.dumps(document, indent=2))

@@ -1,5 +1,6 @@
 """A look of the guards: compare what was counted, and turn off what does harm."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -126,4 +127,4 @@ def _version_of(name: str) -> str:
     with connections["default"].cursor() as cursor:
         cursor.execute(SNAPSHOT_SQL, [""])
         (document,) = cursor.fetchone()
-    return read_snapshot(document).flags[name].version
+    return read_snapshot(json.loads(document)).flags[name].version

@@ -25,7 +25,7 @@ class FlagValueError(Refusal):
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants. `value`: "on", "off", or a percentage from 0 to 100 with one decimal at most."""
+    """What somebody wants. `value`: "on", "off", or a percentage below 100 with one decimal at most."""
 
     name: str
     value: str
@@ -70,8 +70,10 @@ def _percent(value: str) -> float:
         percent = float(value.removesuffix("%"))
     except ValueError:
         raise FlagValueError(f"{value!r} is neither on, off nor a percentage.") from None
-    if not 0 <= percent <= 100 or round(percent, 1) != percent:
-        raise FlagValueError(f"{value!r} is not a percentage from 0 to 100 with one decimal at most.")
+    if not 0 <= percent < 100 or round(percent, 1) != percent:
+        raise FlagValueError(
+            f"{value!r} is not a percentage from 0 to 99.9 with one decimal at most; for all, say on."
+        )
     return percent
 
 

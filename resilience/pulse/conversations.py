@@ -28,10 +28,15 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# When each failure was last logged (monotonic seconds); few kinds of few tools.
+_logged_at: dict[tuple[str, str], float] = {}
+
 # A beat that takes longer is missed. Halved, a busy machine loses beats; doubled, the tools learn that
 # late that they are on their own.
 REDIS_LIMIT_S = 0.5
 DATABASE_LIMIT_S = 1.0
+# The same failure of the same tool is logged once in so long.
+SILENT_S = 60.0
 # What a cut connection has to notice it.
 _LAST_MOMENT_S = 0.5
 # libpq counts in whole seconds, and takes 1 as 2, for each address of a host name.
@@ -205,7 +210,9 @@ class DatabaseConversation:
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         parameters = connections[self.name].get_connection_params()
-        parameters.pop("cursor_factory", None)
+        # Django's cursors are not for this kind of connection, and its adapters leave JSON as text.
+        for own in ("cursor_factory", "context"):
+            parameters.pop(own, None)
         # Without a host to try after another: all of them share the limit.
         try:
             async with asyncio.timeout(2 * _CONNECT_LIMIT_S):
@@ -220,8 +227,12 @@ def carefully(member: Member, act: Callable[P, T], *arguments: P.args, **named: 
     """Return what `act` does; log what it raises, so that one tool's bug is not the end of all tools."""
     try:
         return act(*arguments, **named)
-    except Exception:
-        logger.exception("A tool failed on the pulse.", extra={"member": member.name})
+    except Exception as error:
+        # It is likely to fail at each beat, and the log is for other things as well.
+        failure = (member.name, type(error).__name__)
+        if time.monotonic() - _logged_at.get(failure, -SILENT_S) >= SILENT_S:
+            _logged_at[failure] = time.monotonic()
+            logger.error("A tool failed on the pulse.", exc_info=error, extra={"member": member.name})
         return None
 
 

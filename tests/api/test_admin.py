@@ -42,6 +42,7 @@ from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
 from resilience.events import Fact, append
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
+from resilience.flags.models import FlagChange, FlagGuard
 from resilience.ids import new_id
 from resilience.saga.models import Saga, SagaStep
 from resilience.saga.states import SagaStatus
@@ -201,6 +202,24 @@ def make_audit_run(number: int) -> UUID:
     ).pk
 
 
+def make_flag_change(number: int) -> UUID:
+    return FlagChange.objects.create(
+        name=f"flag-{number}",
+        change="turned off",
+        by="guard",
+        reason="9.9% of 10",
+        evidence={"on": 7},
+        at=NOW,
+    ).pk
+
+
+def make_flag_guard(number: int) -> int:
+    seen = {"on": 10, "on_bad": 3, "off": 40, "off_bad": 2}
+    return FlagGuard.objects.create(
+        flag=f"flag-{number}", measure="failed", version="v", seen=seen, log_e=1.5, looked_at=NOW
+    ).pk
+
+
 def make_saga(number: int, *, cursor: int = 1, definition: str = "place_order") -> UUID:
     saga = Saga.objects.create(
         definition=definition,
@@ -299,6 +318,8 @@ PAGES = [
     Page(SubscriptionState, make_subscription, "reader-0", "reader-0"),
     Page(DeadLetter, make_dead_letter, "ValueError: no", "order.placed"),
     Page(AuditRun, make_audit_run, "L0", '"verdict": "fail"'),
+    Page(FlagChange, make_flag_change, "turned off", '"on": 7'),
+    Page(FlagGuard, make_flag_guard, "3 / 10", "failed"),
     Page(ApiKey, make_key, "hf_prefix0_…", "orders.write"),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)

@@ -37,6 +37,7 @@ PLANTS = [
     ("interpreting-is-not-acting", "payments.steps.interpret", "payments.gateways.registry"),
     ("celery-is-an-alarm-clock", "orders.services.place_order", "celery"),
     ("http-goes-through-gateways", "orders.services.cancel_order", "httpx"),
+    ("flags-are-declared", "orders.services.place_order", "waffle"),
     ("no-cycles", "config.problems", "config.error_views"),
 ]
 
