@@ -24,3 +24,13 @@ def drop_broken_connection(task: Task, **_signal: object) -> None:
     # A task that its caller runs itself may be inside the caller's transaction.
     if not task.request.is_eager:
         close_old_connections()
+
+
+@task_prerun.connect
+def show_work(task: Task, **_signal: object) -> None:
+    """Tell that a worker takes messages, and for a scheduled task that somebody rings for it."""
+    from resilience.signs import give_sign
+
+    give_sign("worker")
+    if any(entry["task"] == task.name for entry in app.conf.beat_schedule.values()):
+        give_sign("beat")

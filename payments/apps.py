@@ -6,4 +6,4 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from payments import audit, checks, sagas, subscriptions  # noqa: F401 - importing registers them
+        from payments import audit, checks, health, sagas, subscriptions  # noqa: F401 - importing registers them

@@ -11,6 +11,7 @@ from django.db import connection
 from resilience.events.delivery import run_once
 from resilience.events.subscription import Subscription
 from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.signs import give_sign
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
                 connection.close()
                 continue
             troubles = 0
+            give_sign("subscriber")
             wait_s = _wait_after_s(wait_s, idle=counts.idle, full=counts.handled >= subscription.batch_size)
     finally:
         connection.close()

@@ -7,4 +7,5 @@ from resilience.health import views
 urlpatterns = [
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
+    path("healthz", views.healthz, name="healthz"),
 ]

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from resilience.retry import RetryPolicy, full_jitter_s
 from resilience.saga.dispatch import Counts, run_once
 from resilience.saga.tasks import run_sagas
+from resilience.signs import give_sign
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def loop(stopping: threading.Event, *, random: Random) -> None:
             stopping.wait(full_jitter_s(TROUBLE, attempt=troubles, random=random))
             continue
         troubles = 0
+        give_sign("dispatcher")
         if counts == Counts():
             stopping.wait(IDLE_S)
 

@@ -1,12 +1,23 @@
+"""The probes, on real servers: they answer from memory whatever hangs, and say what is reduced."""
+
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
 
-from resilience.routing import probe, watcher
+from config.stack.servers import PRIMARY, REDIS, REPLICA
+from resilience import pulse
+from resilience.health.backlogs import backlogs
+from resilience.health.report import runner
+from resilience.signs import give_sign, signs
+from tests.harness import Harness
+from tests.processes import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -15,63 +26,184 @@ def urls(settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def watching_anew():
-    """A young process: it has not looked at the primary yet."""
-    watcher.stop_watching()
+def watching_anew() -> Iterator[None]:
+    """A young process: it has not looked at anything yet."""
+    _forget()
     yield
-    watcher.stop_watching()
+    _forget()
 
 
-def test_livez_passes_without_any_look_at_the_database():
+def _forget() -> None:
+    pulse.stop()
+    for member in (runner, backlogs, signs):
+        member.forget()
+
+
+@pytest.fixture
+def frozen(harness: Harness) -> Iterator[Any]:
+    """Freeze a server until the test ends."""
+    pids: list[int] = []
+
+    def freeze(server: str) -> None:
+        found = list(harness.supervisor.pids()[server])
+        if server != REDIS:
+            with open(f"/proc/{found[0]}/task/{found[0]}/children") as children:
+                found += [int(child) for child in children.read().split()]
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        pids.extend(found)
+
+    yield freeze
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _healthz() -> dict[str, Any]:
+    return Client().get("/healthz").json()
+
+
+def _status(name: str) -> str:
+    return _healthz()["checks"][name][0]["status"]
+
+
+def test_livez_passes_without_any_look_at_anything():
     answer = Client().get("/livez")
 
     assert answer.status_code == 200
     assert answer.json() == {"status": "pass"}
     assert answer.headers["Content-Type"] == "application/health+json"
-    assert not watcher._watcher._started
+    assert pulse.age_s("default") is None
 
 
-def test_readyz_passes_at_the_first_question_while_the_primary_answers():
+def test_readyz_passes_at_the_first_question_while_the_primary_answers(django_db_setup: None):
     answer = Client().get("/readyz")
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/health+json"
     assert "no-store" in answer.headers["Cache-Control"]
-    assert answer.json() == {
-        "status": "pass",
-        "checks": {"primary:connection": [{"componentType": "datastore", "status": "pass"}]},
-    }
+    document = answer.json()
+    assert document["status"] == "pass"
+    assert list(document["checks"]) == ["primary:connection"]
+    assert document["checks"]["primary:connection"][0]["status"] == "pass"
 
 
-def test_readyz_fails_while_the_primary_refuses_connections(monkeypatch: pytest.MonkeyPatch):
-    def refuse(**parameters: object) -> None:
-        raise probe.psycopg.OperationalError("connection refused")
+def test_a_frozen_primary_fails_readyz_and_holds_no_probe(django_db_setup: None, frozen: Any):
+    assert Client().get("/readyz").status_code == 200
+    frozen(PRIMARY)
+    wait_until(lambda: Client().get("/readyz").status_code == 503)
 
-    monkeypatch.setattr(probe.psycopg, "connect", refuse)
+    slowest = 0.0
+    for _probe in range(50):
+        began = time.monotonic()
+        assert Client().get("/livez").status_code == 200
+        answer = Client().get("/readyz")
+        slowest = max(slowest, time.monotonic() - began)
+
+    assert answer.json()["checks"]["primary:connection"][0]["output"].startswith("The primary database")
+    # Nothing waited for the primary: its limits are a second and more.
+    assert slowest < 1.0
+
+
+def test_a_young_process_waits_a_second_at_most_for_a_primary_that_says_nothing(
+    django_db_setup: None, frozen: Any
+):
+    frozen(PRIMARY)
+
+    began = time.monotonic()
+    first = Client().get("/readyz")
+
+    assert first.status_code == 503
+    assert time.monotonic() - began < 1.8
+
+
+def test_most_of_the_fleet_without_the_primary_takes_nobody_out(
+    django_db_setup: None, frozen: Any, monkeypatch: pytest.MonkeyPatch
+):
+    assert Client().get("/readyz").status_code == 200
+    # Another process that beats, and says of itself that it is blind.
+    other = _OtherProcess()
+    monkeypatch.setattr(pulse.process, "_members", [*pulse.process._members, other])
+    frozen(PRIMARY)
+    wait_until(lambda: Client().get("/readyz").status_code == 503)
+    wait_until(lambda: runner.last() is not None and runner.last().fleet_shares_it)
 
     answer = Client().get("/readyz")
 
-    assert answer.status_code == 503
-    assert answer.headers["Content-Type"] == "application/health+json"
-    assert answer.json()["status"] == "fail"
+    assert (answer.status_code, answer.json()["status"]) == (200, "warn")
+    assert _healthz()["status"] == "fail"
 
 
-def test_readyz_waits_a_second_at_most_for_a_primary_that_says_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(probe.psycopg, "connect", lambda **parameters: time.sleep(2))
-    client = Client()
+class _OtherProcess(pulse.Member):
+    name = "another process"
 
-    began = time.monotonic()
-    first = client.get("/readyz")
-    first_s = time.monotonic() - began
-
-    assert first.status_code == 503
-    assert 0.9 <= first_s < 1.8
+    def queue(self, pipeline: Any) -> None:
+        now_ms = time.time() * 1000
+        pipeline.zadd("hf:pulse:processes", {"elsewhere": now_ms})
+        pipeline.zadd("hf:health:blind", {"elsewhere": now_ms})
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_probes_answer_head_and_refuse_other_methods(path: str):
+def test_healthz_says_what_is_reduced_and_what_it_means(django_db_setup: None, frozen: Any):
+    wait_until(lambda: _status("redis:connection") == _status("replica:lag_s") == "pass")
+    frozen(REPLICA)
+    frozen(REDIS)
+    wait_until(lambda: _status("redis:connection") == _status("replica:lag_s") == "fail")
+
+    answer = Client().get("/healthz")
+    document = answer.json()
+
+    assert (answer.status_code, document["status"]) == (200, "warn"), "orders are accepted all the same"
+    reduced = {entry["part"]: entry["meaning"] for entry in document["reduced"]}
+    assert reduced["replica:lag_s"].startswith("Reads go to the primary")
+    assert reduced["redis:connection"].startswith("Orders are accepted and wait")
+    entry = document["checks"]["redis:connection"][0]
+    assert (entry["scope"], entry["hard"]) == ("shared", False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_backlogs_are_measured():
+    from datetime import timedelta
+
+    from resilience.clock import now
+    from resilience.ids import new_id
+    from resilience.saga.models import Saga
+
+    wait_until(lambda: "observedValue" in _healthz()["checks"]["sagas:oldest_due_s"][0])
+    assert _status("sagas:oldest_due_s") == "pass"
+    Saga.objects.create(
+        definition="place_order",
+        version=1,
+        business_key=new_id(),
+        status="running",
+        cursor=0,
+        due_at=now() - timedelta(minutes=5),
+        deadline_at=now(),
+        created_at=now(),
+    )
+
+    wait_until(lambda: _status("sagas:oldest_due_s") == "fail")
+
+    entry = _healthz()["checks"]["sagas:oldest_due_s"][0]
+    assert 299 < entry["observedValue"] < 330
+    assert entry["observedUnit"] == "s"
+    for name in ("subscriptions:oldest_s", "payments:oldest_in_doubt_s", "webhooks:oldest_unhandled_s"):
+        assert _status(name) == "pass"
+
+
+def test_who_works_is_seen_by_the_work(django_db_setup: None):
+    wait_until(
+        lambda: _healthz()["checks"]["worker:last_work_s"][0].get("output") == "No worker has shown itself."
+    )
+    give_sign("worker")
+
+    wait_until(lambda: _status("worker:last_work_s") == "pass")
+
+    assert _status("dispatcher:last_work_s") == "fail"
+    (sign,) = signs.all_signs()
+    assert (sign.role, sign.process) == ("worker", pulse.process_name())
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+def test_probes_answer_head_and_refuse_other_methods(django_db_setup: None, path: str):
     client = Client()
 
     assert client.head(path).status_code == 200
@@ -81,10 +213,10 @@ def test_probes_answer_head_and_refuse_other_methods(path: str):
         assert refused.headers["Allow"] == "GET, HEAD"
 
 
-def test_a_command_that_reads_nothing_starts_no_watcher():
+def test_a_command_that_reads_nothing_starts_no_pulse():
     script = (
         "import django, threading; django.setup();"
-        "print([thread.name for thread in threading.enumerate() if thread.name.startswith('watch-')])"
+        "print([thread.name for thread in threading.enumerate() if thread.name == 'pulse'])"
     )
 
     answer = subprocess.run(
