@@ -1,9 +1,12 @@
 """The Celery app: `celery -A config worker`, `celery -A config beat`."""
 
 import os
+import threading
+from contextlib import ExitStack
+from typing import Any
 
 from celery import Celery, Task
-from celery.signals import task_prerun
+from celery.signals import before_task_publish, task_postrun, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -11,9 +14,22 @@ app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["resilience", "payments", "orders", "analytics", "config"])
 
+# It reads the primary only, and is sent for each batch of orders: a query more would be for nothing.
+_READS_PRIMARY_ONLY = frozenset({"resilience.saga.run"})
+_task_scope = threading.local()
+
+
+@before_task_publish.connect
+def send_token(sender: str, headers: dict[str, Any], **_signal: object) -> None:
+    """Let the task know how far its sender had written (resilience/routing/carriage.py)."""
+    from resilience.routing import carriage
+
+    if sender not in _READS_PRIMARY_ONLY:
+        carriage.send_token(headers)
+
 
 @task_prerun.connect
-def drop_broken_connection(task: Task, **_signal: object) -> None:
+def prepare(task: Task, **_signal: object) -> None:
     """Check a kept connection before each task, as Django does before each request.
 
     Celery would open a new one for each task, at the cost of ten orders (CELERY_DB_REUSE_MAX).
@@ -21,9 +37,23 @@ def drop_broken_connection(task: Task, **_signal: object) -> None:
     # Only now: `celery` reads this module before Django is set up.
     from django.db import close_old_connections
 
-    # A task that its caller runs itself may be inside the caller's transaction.
+    from resilience import routing
+    from resilience.routing import carriage
+
+    # A task that its caller runs itself may be inside the caller's transaction, and knows what it knows.
     if not task.request.is_eager:
         close_old_connections()
+        routing.watch()
+        _task_scope.entered = ExitStack()
+        _task_scope.entered.enter_context(carriage.with_token_of(vars(task.request)))
+
+
+@task_postrun.connect
+def forget(task: Task, **_signal: object) -> None:
+    """Let the thread's next task know nothing of this one's sender."""
+    if not task.request.is_eager and (entered := getattr(_task_scope, "entered", None)) is not None:
+        entered.close()
+        _task_scope.entered = None
 
 
 @task_prerun.connect

@@ -7,9 +7,9 @@ While an embedded stack runs in this folder, `config.stack.state` lends its addr
 import json
 from pathlib import Path
 
-import dj_database_url
 from environs import Env
 
+from config.databases import databases
 from config.stack import state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -85,37 +85,24 @@ LOGIN_REDIRECT_URL = "admin:index"
 # --- PostgreSQL ------------------------------------------------------------------------------
 # Timeouts (statement, lock, idle) and the UTC zone are settings of the database role, because a
 # pooler in transaction mode passes on neither SET nor start-up options (docs/operations.md).
-CONNECT_TIMEOUT_S = 2
 # A pool serves web threads; workers keep one connection a thread (celery #10554 closes pools).
 POOL_SIZE_MAX = env.int("HOLDFAST_DB_POOL_SIZE_MAX", 0)
-
-
-def _database(url: str) -> dict[str, object]:
-    config = dj_database_url.parse(url)
-    options = {
-        **config.get("OPTIONS", {}),
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "application_name": "holdfast",
-    }
-    if POOL_SIZE_MAX:
-        options["pool"] = {"min_size": 1, "max_size": POOL_SIZE_MAX, "timeout": 2, "max_waiting": 64}
-    return {
-        **config,
-        "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 0 if POOL_SIZE_MAX else None,
-        # So that a task or request does not fail over a connection that died while it was idle.
-        "CONN_HEALTH_CHECKS": True,
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": options,
-    }
-
-
 PRIMARY_URL = env.str("HOLDFAST_DATABASE_URL", "postgresql://holdfast@127.0.0.1:5432/holdfast")
-REPLICA_URL = env.str("HOLDFAST_REPLICA_URL", PRIMARY_URL)
-DATABASES = {
-    "default": _database(PRIMARY_URL),
-    "replica": {**_database(REPLICA_URL), "TEST": {"MIRROR": "default"}},
-}
+REPLICA_URL = env.str("HOLDFAST_REPLICA_URL", "") or PRIMARY_URL
+# Without a replica every read is the primary's own, and none is instead of another.
+HAS_REPLICA = REPLICA_URL != PRIMARY_URL
+# Reads of a lost replica that the primary answers at a time, of the 8 threads of a web process: the others
+# are left to orders.
+FALLBACK_READS_MAX = env.int("HOLDFAST_FALLBACK_READS_MAX", 6)
+DATABASES = databases(
+    urls={
+        "default": PRIMARY_URL,
+        "replica": REPLICA_URL,
+        "dashboard": env.str("HOLDFAST_DASHBOARD_URL", "") or REPLICA_URL,
+        "reports": env.str("HOLDFAST_REPORTS_URL", "") or REPLICA_URL,
+    },
+    pool_size_max=POOL_SIZE_MAX,
+)
 DATABASE_ROUTERS = ["resilience.routing.router.ReplicaRouter"]
 
 # --- Redis: broker, cache and pulse are separate databases; nothing of value lives in either ---------

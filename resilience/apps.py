@@ -1,5 +1,3 @@
-import os
-
 from django.apps import AppConfig
 
 
@@ -10,6 +8,3 @@ class ResilienceConfig(AppConfig):
     def ready(self) -> None:
         from resilience import checks  # noqa: F401 - importing registers them
         from resilience.health import platform  # noqa: F401 - the same
-        from resilience.routing.watcher import watch_afresh
-
-        os.register_at_fork(after_in_child=watch_afresh)

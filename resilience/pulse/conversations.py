@@ -7,8 +7,6 @@ and none waits for another.
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -21,6 +19,9 @@ from django.db import connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from resilience.postgres.newest import newest
+from resilience.postgres.servers import place_of, serves
+from resilience.postgres.wires import cut
 from resilience.pulse.member import Member, Query
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ DATABASE_LIMIT_S = 1.0
 SILENT_S = 60.0
 # What a cut connection has to notice it.
 _LAST_MOMENT_S = 0.5
+# A standby among several hosts is looked for again after this, when the one that was met is none.
+_SEARCH_S = 2.0
 # libpq counts in whole seconds, and takes 1 as 2, for each address of a host name.
 _CONNECT_LIMIT_S = 2
 # A server behind a cut wire is given up after about 4 s; without these, after hours.
@@ -110,6 +113,9 @@ class DatabaseConversation:
         self.name = alias
         self._writes = writes
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connected_at = 0.0
+        # `host:port` of the server that was connected to, until the members have heard of it.
+        self._news: str | None = None
 
     async def beat(self, members: Sequence[Member]) -> bool:
         """Ask every member's question at once, give the answers, and carry out what they want written."""
@@ -121,6 +127,7 @@ class DatabaseConversation:
             for member in members:
                 carefully(member, member.miss_database, self.name)
             return False
+        self._tell_of_server(members)
         for (member, _question), value in zip(asking, values, strict=True):
             if isinstance(value, psycopg.Error):
                 carefully(member, member.miss_database, self.name)
@@ -128,6 +135,8 @@ class DatabaseConversation:
                 carefully(member, member.answer, self.name, value, asked_at)
         if self._writes:
             await self._write(members)
+        if self._is_misled():
+            await self.close()
         return True
 
     async def close(self) -> None:
@@ -136,6 +145,28 @@ class DatabaseConversation:
             connection, self._connection = self._connection, None
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
+
+    def _tell_of_server(self, members: Sequence[Member]) -> None:
+        place, self._news = self._news, None
+        if place is not None:
+            for member in members:
+                carefully(member, member.meet, self.name, place)
+
+    def _is_misled(self) -> bool:
+        """Tell whether another server is to be looked for: this one was demoted, or promoted."""
+        if self._connection is None:
+            return False
+        options = connections[self.name].settings_dict
+        target = options["OPTIONS"].get("target_session_attrs")
+        if self._writes:
+            is_newest = newest.place in (None, place_of(self._connection))
+            return not (is_newest and serves(self._connection.info, target))
+        return (
+            target in ("standby", "prefer-standby")
+            and "," in str(options["HOST"])
+            and self._connection.info.parameter_status("in_hot_standby") == "off"
+            and time.monotonic() - self._connected_at > _SEARCH_S
+        )
 
     async def _answers_to(self, questions: Sequence[Query]) -> Sequence[Any] | None:
         """Return a value, or the refusal, for each question; None when the server did not answer."""
@@ -189,12 +220,13 @@ class DatabaseConversation:
         """Carry out `query` within the limit. Raises psycopg.Error; `_connection` is None if it broke."""
         if self._connection is None:
             self._connection = await self._connected()
+            self._connected_at, self._news = time.monotonic(), place_of(self._connection)
         connection = self._connection
         asking = asyncio.ensure_future(_first_row(connection, query))
         done, _pending = await asyncio.wait({asking}, timeout=DATABASE_LIMIT_S)
         if not done:
             # Cancelling politely would ask the server that does not answer.
-            _cut(connection)
+            cut(connection)
             await asyncio.wait({asking}, timeout=_LAST_MOMENT_S)
             asking.cancel()
             self._connection = None
@@ -252,11 +284,3 @@ async def _first_row(connection: psycopg.AsyncConnection[Any], query: Query) -> 
     cursor = await connection.execute(query.sql, query.parameters or None)
     row: Sequence[Any] | None = None if cursor.description is None else await cursor.fetchone()
     return row
-
-
-def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
-    with (
-        contextlib.suppress(OSError, psycopg.Error),
-        socket.socket(fileno=os.dup(connection.fileno())) as wire,
-    ):
-        wire.shutdown(socket.SHUT_RDWR)

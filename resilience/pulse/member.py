@@ -41,6 +41,9 @@ class Member:
         known already, and is NULL while that is the newest.
         """
 
+    def meet(self, alias: str, place: str) -> None:
+        """Learn that `alias` is asked at `place` (`host:port`) from now on; comes before its answer."""
+
     def answer(self, alias: str, value: Any, asked_at: float) -> None:
         """Take the value of `question`, true at some moment after `asked_at` (monotonic seconds)."""
 

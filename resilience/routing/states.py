@@ -7,11 +7,15 @@ from resilience.routing.tokens import CausalityToken
 
 @dataclass(frozen=True)
 class PrimaryState:
-    """How far the primary had flushed its log at `seen_at` (monotonic seconds, before the question)."""
+    """How far the primary had flushed its log at `seen_at` (monotonic seconds, before the question).
+
+    `place`: the `host:port` that was asked.
+    """
 
     timeline: int
     position: int
     seen_at: float
+    place: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class ReplicaState:
     position: int
     seen_at: float
     lag_s: float = 0.0
+    place: str | None = None
 
     def has_replayed(self, token: CausalityToken) -> bool:
         """Tell whether a read here sees everything up to `token`.
@@ -33,6 +38,14 @@ class ReplicaState:
         Positions of two timelines do not compare (a promotion forks the log): another timeline is "no".
         """
         return self.timeline == token.timeline and self.position >= token.position
+
+
+def has_diverged(replica: ReplicaState, *, primary: PrimaryState | None) -> bool:
+    """Tell whether the replica follows a history that a promotion ended: it grows staler for ever.
+
+    A replica that is ahead saw the promotion before we did.
+    """
+    return primary is not None and replica.timeline < primary.timeline
 
 
 def next_milestone(

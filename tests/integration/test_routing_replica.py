@@ -22,12 +22,12 @@ from django.urls import path
 from psycopg.conninfo import make_conninfo
 
 from config.stack.servers import PRIMARY, REPLICA, Addresses
+from resilience.pulse import pulse
 from resilience.routing import (
     capture_token,
     database_for_reads,
     parse_token,
     primary_state,
-    probe,
     replica_reads,
     replica_state,
     tokens,
@@ -246,7 +246,7 @@ def test_a_connection_that_dies_is_answered_by_the_primary(api: Api, replica: Re
     assert api.read(f"/api/notes/{id}") == (200, {"text": "kept", "database": "replica"})
     # The watcher does not see it first.
     monkeypatch.setattr(watcher, "STATE_AGE_S_MAX", 60.0)
-    monkeypatch.setattr(probe.Probe, "run_once", lambda self: None)
+    monkeypatch.setattr(watcher.Watcher, "question", lambda self, alias: None)
 
     replica.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'holdfast'")
 
@@ -327,7 +327,7 @@ _PAIRS = 100
 def test_no_client_ever_misses_its_own_write_while_the_lag_comes_and_goes(
     api: Api, replica: Replica, monkeypatch: pytest.MonkeyPatch, record_property
 ):
-    monkeypatch.setattr(probe, "INTERVAL_S", 0.005)
+    monkeypatch.setattr(pulse, "INTERVAL_S", 0.005)
     over = Event()
 
     def toggle_lag() -> None:

@@ -10,12 +10,18 @@ from psycopg.errors import QueryCanceled, SerializationFailure
 
 from resilience.routing import (
     CausalityToken,
+    ReadsOverloadedError,
     ReplicaState,
     database_for_reads,
+    knowing,
+    permits,
     primary_only,
+    read_on_replica,
     replica_reads,
+    scope,
     watcher,
 )
+from resilience.routing.permits import Permits
 from resilience.routing.router import ReplicaRouter
 
 _POSITION = 100
@@ -100,11 +106,11 @@ def test_a_replica_that_refuses_connections_is_left_out(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(connections["replica"], "ensure_connection", refuse)
 
-    with replica_reads() as scope:
+    with replica_reads() as opened:
         assert database_for_reads() == "default"
 
     assert left_out == ["left out"]
-    assert not scope.replica_failed
+    assert not opened.replica_failed
 
 
 def test_a_write_keeps_the_scope_and_those_around_it_on_the_primary():
@@ -147,10 +153,10 @@ def test_a_recovery_conflict_blames_the_replica_and_a_slow_query_does_not(
     def execute(*query: object) -> None:
         raise OperationalError from cause()
 
-    with replica_reads() as scope, pytest.raises(OperationalError):
+    with replica_reads() as opened, pytest.raises(OperationalError):
         connections["replica"].execute_wrappers[0](execute, "SELECT 1", None, False, {})
 
-    assert scope.replica_failed is failed
+    assert opened.replica_failed is failed
     assert len(left_out) == failed
     assert connections["replica"].execute_wrappers == []
 
@@ -176,11 +182,110 @@ def test_threads_do_not_see_each_others_scopes():
 
 
 def test_a_forked_child_forgets_what_its_parent_saw():
-    before = watcher._watcher
+    watcher._watcher.see_primary(1, _POSITION, time.monotonic())
 
     child = os.fork()
     if child == 0:
-        os._exit(0 if watcher._watcher is not before and not watcher._watcher._started else 1)
+        os._exit(0 if watcher._watcher.primary_state() is None else 1)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert watcher._watcher is before
+    assert watcher._watcher.primary_state() is not None
+
+
+def test_an_inner_scope_knows_of_what_the_outer_one_knows():
+    with replica_reads(token=_token(_POSITION + 1)), replica_reads():
+        assert database_for_reads() == "default"
+    with knowing(_token(_POSITION + 1)), replica_reads(token=_token(1)):
+        assert database_for_reads() == "default"
+    with knowing(_token(_POSITION)), replica_reads():
+        assert database_for_reads() == "replica"
+    with knowing(None):
+        assert database_for_reads() == "default"
+
+
+def _lost(monkeypatch: pytest.MonkeyPatch, *, permits_of: int) -> None:
+    monkeypatch.setattr(watcher, "replica_state", lambda: None)
+    few = Permits(size=permits_of, full=permits._overloaded, wait_s_max=0.01)
+    monkeypatch.setattr(scope, "fallback_reads", few)
+
+
+def test_reads_of_a_lost_replica_are_let_to_the_primary_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    _lost(monkeypatch, permits_of=2)
+    inside = threading.Barrier(3)
+
+    def read() -> str:
+        with replica_reads():
+            found = database_for_reads()
+            # The second read of a scope needs no second permit.
+            assert database_for_reads() == found
+            inside.wait(timeout=10)
+            inside.wait(timeout=10)
+            return found
+
+    with ThreadPoolExecutor(2) as pool:
+        two = [pool.submit(read) for _thread in range(2)]
+        inside.wait(timeout=10)
+        with replica_reads(), pytest.raises(ReadsOverloadedError) as refused:
+            database_for_reads()
+        inside.wait(timeout=10)
+        assert [one.result(timeout=10) for one in two] == ["default", "default"]
+    with replica_reads():
+        assert database_for_reads() == "default"
+    assert refused.value.facts == {"retry_after_s": 1}
+
+
+def test_a_reader_ahead_of_a_replica_that_is_hardly_behind_needs_no_permit(monkeypatch: pytest.MonkeyPatch):
+    few = Permits(size=1, full=permits._overloaded, wait_s_max=0.01)
+    monkeypatch.setattr(scope, "fallback_reads", few)
+
+    with few.permit(), replica_reads(token=_token(_POSITION + 1)):
+        assert database_for_reads() == "default"
+    late = ReplicaState(timeline=1, position=_POSITION, seen_at=time.monotonic() + 60, lag_s=1.1)
+    monkeypatch.setattr(watcher, "replica_state", lambda: late)
+    with few.permit(), replica_reads(token=_token(_POSITION + 1)), pytest.raises(ReadsOverloadedError):
+        database_for_reads()
+
+
+def test_a_connection_to_another_server_than_the_one_that_was_seen_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    closed: list[str] = []
+    state = ReplicaState(1, _POSITION, time.monotonic() + 60, 0.0, "here:1")
+    monkeypatch.setattr(watcher, "replica_state", lambda: state)
+    monkeypatch.setattr(connections["replica"], "close", lambda: closed.append("closed"))
+
+    for place, expected in [("here:1", "replica"), ("there:1", "default"), (None, "replica")]:
+        monkeypatch.setattr(scope, "place_of", lambda _connection, place=place: place)
+        with replica_reads():
+            assert database_for_reads() == expected
+    assert closed == ["closed"]
+
+
+def test_a_read_that_fails_on_the_replica_is_done_once_more_on_the_primary(left_out: list[str]):
+    seen: list[str] = []
+
+    def read() -> str:
+        seen.append(database_for_reads())
+        if seen[-1] == "replica":
+            wrap = connections["replica"].execute_wrappers[-1]
+
+            def conflict(*_query: object) -> None:
+                raise OperationalError from SerializationFailure()
+
+            wrap(conflict, "SELECT 1", None, False, {})
+        return "found"
+
+    assert read_on_replica(read) == "found"
+    assert seen == ["replica", "default"]
+
+
+def test_a_read_that_fails_by_itself_is_not_repeated():
+    seen: list[str] = []
+
+    def read() -> str:
+        seen.append(database_for_reads())
+        raise OperationalError("on the primary or elsewhere")
+
+    with pytest.raises(OperationalError):
+        read_on_replica(read)
+    assert seen == ["replica"]

@@ -1,8 +1,16 @@
 import pytest
 
-from resilience.routing.states import PrimaryState, ReplicaState, lag_s, next_milestone
+from resilience.postgres.newest import newest
+from resilience.routing.states import PrimaryState, ReplicaState, has_diverged, lag_s, next_milestone
 from resilience.routing.tokens import NEVER_REPLAYED, CausalityToken
 from resilience.routing.watcher import LAG_S_MAX, STATE_AGE_S_MAX, Watcher
+
+
+@pytest.fixture(autouse=True)
+def no_cluster_was_seen():
+    newest.forget()
+    yield
+    newest.forget()
 
 
 def _primary(position: int, *, at: float = 0.0, timeline: int = 1) -> PrimaryState:
@@ -117,3 +125,36 @@ def test_a_replica_behind_a_dead_primary_keeps_serving():
     watcher.see_replica(1, 100, clock.now)
 
     assert watcher.replica_state() is not None
+
+
+def test_a_replica_of_a_history_that_has_ended_is_left_out_however_far_it_is():
+    watcher = Watcher(monotonic=_Clock())
+    watcher.see_replica(1, 900, 0.0)
+    watcher.see_primary(2, 100, 0.0)
+
+    assert watcher.replica_state() is None
+    watcher.see_replica(2, 100, 0.0)
+    assert watcher.replica_state() == ReplicaState(timeline=2, position=100, seen_at=0.0)
+    assert not has_diverged(ReplicaState(3, 1, 0.0), primary=_primary(100, timeline=2))
+
+
+def test_a_primary_of_the_past_is_not_believed():
+    watcher = Watcher(monotonic=_Clock())
+    watcher.see_primary(2, 100, 0.0)
+
+    watcher.see_primary(1, 900, 0.0)
+
+    assert watcher.primary_state() == _primary(100, timeline=2)
+
+
+def test_a_server_that_is_not_what_it_should_be_is_no_sight():
+    watcher = Watcher(monotonic=_Clock())
+    watcher.answer("replica", [1, 100], 0.0)
+    watcher.answer("default", [1, 200], 0.0)
+
+    watcher.answer("replica", None, 0.0)
+    watcher.answer("default", None, 0.0)
+
+    assert watcher.replica_state() is None
+    # It restarts in 0.3 s; until its state is old, it counts as there.
+    assert watcher.primary_state() == _primary(200)
