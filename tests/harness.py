@@ -65,6 +65,8 @@ class Harness:
         return {
             "HOLDFAST_DATABASE_URL": self.addresses.primary,
             "HOLDFAST_REPLICA_URL": self.addresses.replica,
+            "HOLDFAST_DASHBOARD_URL": self.addresses.dashboard,
+            "HOLDFAST_REPORTS_URL": self.addresses.reports,
             "HOLDFAST_REDIS_URL": self.addresses.redis,
             "HOLDFAST_GATEWAYS": sandbox.gateways_setting([self.sandbox] if self.sandbox else []),
             "HOLDFAST_SECRET_KEY": secrets.token_hex(32),

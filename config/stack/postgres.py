@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from config.stack import roles
 from config.stack.account import Account
 from config.stack.errors import StackError
 from config.stack.part import Part
@@ -25,19 +26,9 @@ from config.stack.probes import postgres_answers
 from config.stack.programs import Programs
 
 DATABASE = "holdfast"
-APPLICATION_ROLE = "holdfast"
 _REPLICATION_ROLE = "replicator"
 _SUPERUSER = "postgres"
 _SLOT = "replica"
-
-# Of the role, not of the session: a pooler in transaction mode passes neither SET nor start-up
-# options on. The statement limit is below the 10 s that a web client waits; the migrate step lifts it.
-_ROLE_SETTINGS = {
-    "timezone": "UTC",
-    "statement_timeout": "5s",
-    "lock_timeout": "2s",
-    "idle_in_transaction_session_timeout": "5s",
-}
 
 # Before a start, processes that a killed postmaster left behind get this long to notice it.
 _LEFTOVERS_LIMIT_S = 5.0
@@ -74,9 +65,11 @@ class Server:
     @property
     def url(self) -> str:
         """The address for the application, whose role owns the database and is no superuser."""
-        return (
-            f"postgresql://{APPLICATION_ROLE}:{self.passwords.application}@{LOOPBACK}:{self.port}/{DATABASE}"
-        )
+        return self.url_of(roles.APPLICATION)
+
+    def url_of(self, role: str) -> str:
+        """Return the address for one of the application's roles (config/stack/roles.py)."""
+        return f"postgresql://{role}:{self.passwords.application}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
     def superuser_url(self) -> str:
@@ -85,6 +78,13 @@ class Server:
     @property
     def is_initialized(self) -> bool:
         return (self.directory / "PG_VERSION").exists()
+
+
+def url_of_either(first: Server, second: Server, *, target: str) -> str:
+    """Return an address that leads to whichever of two servers is the `target` (libpq's word)."""
+    password = first.passwords.application
+    hosts = f"{LOOPBACK}:{first.port},{LOOPBACK}:{second.port}"
+    return f"postgresql://{roles.APPLICATION}:{password}@{hosts}/{DATABASE}?target_session_attrs={target}"
 
 
 def part_of(server: Server) -> Part:
@@ -161,16 +161,11 @@ def configure(server: Server, *, follows: Server | None = None) -> None:
 def provision(primary: Server) -> None:
     """Create roles and database on the running primary, and set what may have changed since."""
     with psycopg.connect(primary.superuser_url, autocommit=True) as connection:
-        _ensure_role(connection, _REPLICATION_ROLE, "LOGIN REPLICATION", primary.passwords.replication)
-        _ensure_role(connection, APPLICATION_ROLE, "LOGIN", primary.passwords.application)
-        for name, value in _ROLE_SETTINGS.items():
-            statement = sql.SQL("ALTER ROLE {} SET {} TO {}")
-            connection.execute(
-                statement.format(sql.Identifier(APPLICATION_ROLE), sql.Identifier(name), sql.Literal(value))
-            )
+        roles.ensure_role(connection, _REPLICATION_ROLE, "LOGIN REPLICATION", primary.passwords.replication)
+        roles.provision_roles(connection, password=primary.passwords.application)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(APPLICATION_ROLE)))
+            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(roles.APPLICATION)))
 
 
 def clone(primary: Server, *, replica: Server) -> None:
@@ -202,15 +197,6 @@ def _can_follow(primary: Server) -> bool:
             "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", [_SLOT]
         ).fetchone()
     return row is not None and row[0] in ("reserved", "extended")
-
-
-def _ensure_role(connection: psycopg.Connection, role: str, attributes: str, password: str) -> None:
-    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-    verb = sql.SQL("ALTER ROLE" if exists else "CREATE ROLE")
-    statement = sql.SQL("{} {} {} PASSWORD {}")
-    connection.execute(
-        statement.format(verb, sql.Identifier(role), sql.SQL(attributes), sql.Literal(password))
-    )
 
 
 @contextlib.contextmanager

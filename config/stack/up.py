@@ -190,8 +190,10 @@ class _Run:
 
 def _environment(known: Kept, *, addresses: Addresses, sandboxes: tuple[Sandbox, ...]) -> dict[str, str]:
     return {
-        "HOLDFAST_DATABASE_URL": addresses.primary,
-        "HOLDFAST_REPLICA_URL": addresses.replica,
+        "HOLDFAST_DATABASE_URL": addresses.writable,
+        "HOLDFAST_REPLICA_URL": addresses.standby,
+        "HOLDFAST_DASHBOARD_URL": addresses.dashboard,
+        "HOLDFAST_REPORTS_URL": addresses.reports,
         "HOLDFAST_REDIS_URL": addresses.redis,
         "HOLDFAST_SECRET_KEY": known.secret_key,
         "HOLDFAST_GATEWAYS": sandbox.gateways_setting(sandboxes),

@@ -11,6 +11,7 @@ from django.db import connection
 from resilience.events.delivery import run_once
 from resilience.events.subscription import Subscription
 from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.routing import watch
 from resilience.signs import give_sign
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ _STOP_MAX_S = 10.0
 
 def serve(subscriptions: Sequence[Subscription], *, stop: Signal, random: Random) -> None:
     """Run every subscription until `stop` is set; restart a thread that ended by itself."""
+    # So that the process follows a promotion, and what hangs on the old primary is cut.
+    watch()
     threads = {subscription: _start(subscription, stop, random) for subscription in subscriptions}
     while not stop.wait(_SUPERVISE_S):
         for subscription, thread in threads.items():

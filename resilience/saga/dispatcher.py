@@ -17,6 +17,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import OperationalError as BrokerError
 
 from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.routing import watch
 from resilience.saga.dispatch import Counts, run_once
 from resilience.saga.tasks import run_sagas
 from resilience.signs import give_sign
@@ -40,6 +41,8 @@ def serve() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # So that it follows a promotion, and what hangs on the old primary is cut.
+    watch()
     loop(stopping, random=Random())
 
 

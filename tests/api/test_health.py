@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 """The probes, on real servers: they answer from memory whatever hangs, and say what is reduced."""
 
-=======
-import asyncio
->>>>>>> 53be106 (routing: One pulse watches both servers, and a promotion is followed.)
 import os
 import signal
 import subprocess
@@ -12,11 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from django.test import Client
 
-<<<<<<< HEAD
 from config.stack.servers import PRIMARY, REDIS, REPLICA
 from resilience import pulse
 from resilience.health.backlogs import backlogs
@@ -24,11 +18,6 @@ from resilience.health.report import runner
 from resilience.signs import give_sign, signs
 from tests.harness import Harness
 from tests.processes import wait_until
-=======
-from resilience import pulse
-from resilience.pulse import conversations
-from resilience.routing import watcher
->>>>>>> 53be106 (routing: One pulse watches both servers, and a promotion is followed.)
 
 
 @pytest.fixture(autouse=True)
@@ -83,11 +72,7 @@ def test_livez_passes_without_any_look_at_anything():
     assert answer.status_code == 200
     assert answer.json() == {"status": "pass"}
     assert answer.headers["Content-Type"] == "application/health+json"
-<<<<<<< HEAD
     assert pulse.age_s("default") is None
-=======
-    assert not pulse.process._pulse.is_running
->>>>>>> 53be106 (routing: One pulse watches both servers, and a promotion is followed.)
 
 
 def test_readyz_passes_at_the_first_question_while_the_primary_answers(django_db_setup: None):
@@ -102,7 +87,6 @@ def test_readyz_passes_at_the_first_question_while_the_primary_answers(django_db
     assert document["checks"]["primary:connection"][0]["status"] == "pass"
 
 
-<<<<<<< HEAD
 def test_a_frozen_primary_fails_readyz_and_holds_no_probe(django_db_setup: None, frozen: Any):
     assert Client().get("/readyz").status_code == 200
     frozen(PRIMARY)
@@ -142,13 +126,6 @@ def test_most_of_the_fleet_without_the_primary_takes_nobody_out(
     frozen(PRIMARY)
     wait_until(lambda: Client().get("/readyz").status_code == 503)
     wait_until(lambda: runner.last() is not None and runner.last().fleet_shares_it)
-=======
-def test_readyz_fails_while_the_primary_refuses_connections(monkeypatch: pytest.MonkeyPatch):
-    async def refuse(**parameters: object) -> None:
-        raise psycopg.OperationalError("connection refused")
-
-    monkeypatch.setattr(conversations.psycopg.AsyncConnection, "connect", refuse)
->>>>>>> 53be106 (routing: One pulse watches both servers, and a promotion is followed.)
 
     answer = Client().get("/readyz")
 
@@ -156,19 +133,8 @@ def test_readyz_fails_while_the_primary_refuses_connections(monkeypatch: pytest.
     assert _healthz()["status"] == "fail"
 
 
-<<<<<<< HEAD
 class _OtherProcess(pulse.Member):
     name = "another process"
-=======
-def test_readyz_waits_a_second_at_most_for_a_primary_that_says_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    async def say_nothing(**parameters: object) -> None:
-        await asyncio.sleep(2)
-
-    monkeypatch.setattr(conversations.psycopg.AsyncConnection, "connect", say_nothing)
-    client = Client()
->>>>>>> 53be106 (routing: One pulse watches both servers, and a promotion is followed.)
 
     def queue(self, pipeline: Any) -> None:
         now_ms = time.time() * 1000
