@@ -13,7 +13,7 @@ from benchmarks.backlog import check
 from benchmarks.contenders.base import Contender
 from benchmarks.drain import Observer, handed_over, observing, wait
 from benchmarks.stage import Stage
-from config.stack.roles import APPLICATION
+from config.stack.postgres import APPLICATION_ROLE
 
 _LINE = re.compile(
     r"^\S+ \S+ \S+ \[(?P<session>\d+)\] (?P<role>\w+) LOG:  (?:statement|execute [^:]+):\s+(?P<word>\w+)",
@@ -44,7 +44,7 @@ def count(contender: Contender, *, stage: Stage, orders: int) -> Cost:
         log.seek(begin)
         sent = log.read().decode()
     check(backlog, stage.gateway.book())
-    lines = (line for line in _LINE.finditer(sent) if line["role"] == APPLICATION)
+    lines = (line for line in _LINE.finditer(sent) if line["role"] == APPLICATION_ROLE)
     statements, commits = tally((line["session"], line["word"].upper()) for line in lines)
     return Cost(statements / orders, commits / orders)
 

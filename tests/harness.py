@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from config.stack import sandbox
+from config.stack import roles, sandbox
 from config.stack.ports import pick_port
 from config.stack.postgres import Tuning
 from config.stack.servers import Addresses, ServerPorts, ServerSecrets, start_servers
@@ -65,8 +65,8 @@ class Harness:
         return {
             "HOLDFAST_DATABASE_URL": self.addresses.primary,
             "HOLDFAST_REPLICA_URL": self.addresses.replica,
-            "HOLDFAST_DASHBOARD_URL": self.addresses.dashboard,
-            "HOLDFAST_REPORTS_URL": self.addresses.reports,
+            "HOLDFAST_DASHBOARD_URL": roles.as_role(self.addresses.replica, roles.DASHBOARD),
+            "HOLDFAST_REPORTS_URL": roles.as_role(self.addresses.replica, roles.REPORTS),
             "HOLDFAST_REDIS_URL": self.addresses.redis,
             "HOLDFAST_GATEWAYS": sandbox.gateways_setting([self.sandbox] if self.sandbox else []),
             "HOLDFAST_SECRET_KEY": secrets.token_hex(32),

@@ -19,7 +19,7 @@ import psycopg
 
 from config.stack import platform, setup
 from config.stack.ports import LOOPBACK, pick_port
-from config.stack.postgres import Tuning
+from config.stack.postgres import DATABASE, Tuning
 from config.stack.servers import Addresses, ServerPorts, ServerSecrets, start_servers
 from config.stack.supervisor import Supervisor
 
@@ -36,7 +36,8 @@ class Platform:
     supervisor: Supervisor
     addresses: Addresses
     url: str
-    api_key: str = ""
+    api_key: str
+    environment: Mapping[str, str]
 
     def client(self) -> httpx.Client:
         """Return a client of the API."""
@@ -88,8 +89,8 @@ def running_platform(
             "HOLDFAST_LOG_LEVEL": "WARNING",
             "HOLDFAST_DB_POOL_SIZE_MAX": "0",
             "HOLDFAST_SAGA_LEASE_S": "3",
-            "HOLDFAST_DATABASE_URL": addresses.writable,
-            "HOLDFAST_REPLICA_URL": addresses.standby,
+            "HOLDFAST_DATABASE_URL": _either(addresses.primary, addresses.replica, wants="read-write"),
+            "HOLDFAST_REPLICA_URL": _either(addresses.replica, addresses.primary, wants="prefer-standby"),
             "PYTHONPATH": str(FOLDER),
         }
         # Start-up options (the migration's) do not pass a pooler.
@@ -111,7 +112,14 @@ def running_platform(
             dispatcher,
             subscriber,
         )
-        yield Platform(supervisor, addresses, f"http://{LOOPBACK}:{port}", way_in.api_key)
+        yield Platform(supervisor, addresses, f"http://{LOOPBACK}:{port}", way_in.api_key, environment)
+
+
+def _either(first: str, second: str, *, wants: str) -> str:
+    """Return an address of both servers."""
+    (login, _, place), (_, _, other) = first.partition("@"), second.partition("@")
+    hosts = f"{place.removesuffix(f'/{DATABASE}')},{other.removesuffix(f'/{DATABASE}')}"
+    return f"{login}@{hosts}/{DATABASE}?target_session_attrs={wants}"
 
 
 @dataclass

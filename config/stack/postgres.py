@@ -26,6 +26,7 @@ from config.stack.probes import postgres_answers
 from config.stack.programs import Programs
 
 DATABASE = "holdfast"
+APPLICATION_ROLE = roles.APPLICATION
 _REPLICATION_ROLE = "replicator"
 _SUPERUSER = "postgres"
 _SLOT = "replica"
@@ -65,11 +66,9 @@ class Server:
     @property
     def url(self) -> str:
         """The address for the application, whose role owns the database and is no superuser."""
-        return self.url_of(roles.APPLICATION)
-
-    def url_of(self, role: str) -> str:
-        """Return the address for one of the application's roles (config/stack/roles.py)."""
-        return f"postgresql://{role}:{self.passwords.application}@{LOOPBACK}:{self.port}/{DATABASE}"
+        return (
+            f"postgresql://{APPLICATION_ROLE}:{self.passwords.application}@{LOOPBACK}:{self.port}/{DATABASE}"
+        )
 
     @property
     def superuser_url(self) -> str:
@@ -78,13 +77,6 @@ class Server:
     @property
     def is_initialized(self) -> bool:
         return (self.directory / "PG_VERSION").exists()
-
-
-def url_of_either(first: Server, second: Server, *, target: str) -> str:
-    """Return an address that leads to whichever of two servers is the `target` (libpq's word)."""
-    password = first.passwords.application
-    hosts = f"{LOOPBACK}:{first.port},{LOOPBACK}:{second.port}"
-    return f"postgresql://{roles.APPLICATION}:{password}@{hosts}/{DATABASE}?target_session_attrs={target}"
 
 
 def part_of(server: Server) -> Part:
@@ -165,7 +157,7 @@ def provision(primary: Server) -> None:
         roles.provision_roles(connection, password=primary.passwords.application)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(roles.APPLICATION)))
+            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(APPLICATION_ROLE)))
 
 
 def clone(primary: Server, *, replica: Server) -> None:

@@ -66,6 +66,11 @@ def provision_roles(connection: psycopg.Connection, *, password: str) -> None:
             )
 
 
+def as_role(url: str, role: str) -> str:
+    """Return the application's address `url` for another of its roles; they share a password here."""
+    return url.replace(f"//{APPLICATION}:", f"//{role}:", 1)
+
+
 def ensure_role(connection: psycopg.Connection, role: str, attributes: str, password: str) -> None:
     """Create or alter one role."""
     exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.stack import postgres, redis_server, roles
+from config.stack import postgres, redis_server
 from config.stack.account import reachable_directory, server_account
 from config.stack.postgres import Passwords, Tuning
 from config.stack.programs import find_programs
@@ -44,12 +44,6 @@ class Addresses:
     replica: str
     redis: str
     superuser: str
-    # The replica, as the roles that only read (config/stack/roles.py).
-    dashboard: str
-    reports: str
-    # Both servers, for processes that follow a promotion.
-    writable: str
-    standby: str
 
 
 def start_servers(
@@ -101,12 +95,5 @@ def start_servers(
     )
     supervisor.start(redis_server.part_of(redis))
     return Addresses(
-        primary=primary.url,
-        replica=replica.url,
-        redis=redis.url,
-        superuser=primary.superuser_url,
-        dashboard=replica.url_of(roles.DASHBOARD),
-        reports=replica.url_of(roles.REPORTS),
-        writable=postgres.url_of_either(primary, replica, target="read-write"),
-        standby=postgres.url_of_either(replica, primary, target="prefer-standby"),
+        primary=primary.url, replica=replica.url, redis=redis.url, superuser=primary.superuser_url
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from config.stack import description, kept, platform, sandbox, setup, state
+from config.stack import description, kept, platform, roles, sandbox, setup, state
 from config.stack.description import Stack
 from config.stack.interruption import Interruption, StopRequestedError
 from config.stack.kept import Kept
@@ -190,10 +190,10 @@ class _Run:
 
 def _environment(known: Kept, *, addresses: Addresses, sandboxes: tuple[Sandbox, ...]) -> dict[str, str]:
     return {
-        "HOLDFAST_DATABASE_URL": addresses.writable,
-        "HOLDFAST_REPLICA_URL": addresses.standby,
-        "HOLDFAST_DASHBOARD_URL": addresses.dashboard,
-        "HOLDFAST_REPORTS_URL": addresses.reports,
+        "HOLDFAST_DATABASE_URL": addresses.primary,
+        "HOLDFAST_REPLICA_URL": addresses.replica,
+        "HOLDFAST_DASHBOARD_URL": roles.as_role(addresses.replica, roles.DASHBOARD),
+        "HOLDFAST_REPORTS_URL": roles.as_role(addresses.replica, roles.REPORTS),
         "HOLDFAST_REDIS_URL": addresses.redis,
         "HOLDFAST_SECRET_KEY": known.secret_key,
         "HOLDFAST_GATEWAYS": sandbox.gateways_setting(sandboxes),
