@@ -5,7 +5,7 @@ import sys
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from config.problems import answer_error
+from config.problems import OPERATIONAL_STATUS, answer_error, problem_of
 
 _FOR_PEOPLE = "/admin/"
 
@@ -33,7 +33,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error that middleware let through; Django calls this while handling it."""
-    if request.path.startswith(_FOR_PEOPLE):
-        return defaults.server_error(request)
-    error = sys.exc_info()[1]
-    return answer_error(error if isinstance(error, Exception) else None, request)
+    raised = sys.exc_info()[1]
+    error = raised if isinstance(raised, Exception) else None
+    if not request.path.startswith(_FOR_PEOPLE):
+        return answer_error(error, request)
+    page = defaults.server_error(request)
+    problem = problem_of(error)
+    if problem.status == OPERATIONAL_STATUS:
+        # A part is away or has no room: that is no bug, and a browser may try again.
+        page.status_code = problem.status
+        page.headers.update(problem.headers)
+    return page

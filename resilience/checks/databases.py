@@ -8,10 +8,11 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import Error as DatabaseError
-from django.db import connections
 
 from resilience.checks.rules import is_positive
+from resilience.postgres.servers import WRITABLE
 
 # "0" and "off" are PostgreSQL's words for "no limit" and "not durable".
 _REFUSED_VALUES = {
@@ -30,7 +31,7 @@ _SERVER_SETTINGS = "SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)
 
 @register
 def check_connections(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """Check how each database is connected to (holdfast.E020 to E022)."""
+    """Check how each database is connected to (holdfast.E020 to E022, E026)."""
     return [
         problem
         for alias, database in settings.DATABASES.items()
@@ -53,6 +54,12 @@ def _connection_problems(alias: str, database: Mapping[str, Any]) -> Iterator[Ch
             f"Connecting to the database {alias!r} has no limit: an unreachable host holds for minutes.",
             hint="Set connect_timeout in its OPTIONS.",
             id="holdfast.E020",
+        )
+    if alias == DEFAULT_DB_ALIAS and options.get("target_session_attrs") not in WRITABLE:
+        yield Error(
+            "The database 'default' does not ask for a server that takes writes: it may meet an old primary.",
+            hint="Let its address say target_session_attrs=read-write, or nothing about it.",
+            id="holdfast.E026",
         )
     if options.get("pool") and database.get("CONN_MAX_AGE", 0) != 0:
         yield Error(

@@ -21,6 +21,7 @@ from resilience.routing.tokens import (
     capture_token,
     parse_token,
 )
+from resilience.routing.watcher import watch
 
 logger = logging.getLogger(__name__)
 
@@ -88,12 +89,15 @@ class CausalityMiddleware:
             return self._get_response(request)
 
     def _write_api(self, request: HttpRequest) -> HttpResponse:
+        # So that a process that only writes follows a promotion, too.
+        watch()
         response = self._get_response(request)
         if response.status_code < 400:
             response[HEADER] = str(_token_after_write())
         return response
 
     def _write_page(self, request: HttpRequest) -> HttpResponse:
+        watch()
         response = self._get_response(request)
         if response.status_code < 400:
             response.set_cookie(

@@ -126,6 +126,12 @@ def test_a_connection_without_a_limit_is_refused(monkeypatch):
     assert _ids(check_connections(None)) == ["holdfast.E020"]
 
 
+def test_a_primary_that_need_not_take_writes_is_refused(monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"], "target_session_attrs", "any")
+
+    assert _ids(check_connections(None)) == ["holdfast.E026"]
+
+
 def test_a_pool_beside_kept_connections_is_refused(monkeypatch):
     monkeypatch.setitem(settings.DATABASES["replica"]["OPTIONS"], "pool", {"max_size": 4})
 
