@@ -42,5 +42,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if problem.status == OPERATIONAL_STATUS:
         # A part is away or has no room: that is no bug, and a browser may try again.
         page.status_code = problem.status
-        page.headers.update(problem.headers)
+        for name, value in problem.headers.items():
+            page[name] = value
     return page

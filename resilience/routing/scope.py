@@ -73,7 +73,8 @@ class ReadScope:
             # Another of several hosts: nobody knows how far that one is. The next one may lead there.
             connection.close()
             return False
-        return not self.tokens or _was_connected_by(state.seen_at, connection.connection)
+        vouches = _was_connected_by(state.seen_at, connection.connection)
+        return vouches or not self.tokens
 
     def _note_failure(self, execute: Callable[..., Any], *query: Any) -> Any:
         """Wrap each query on the replica (Django's `execute_wrapper`)."""
