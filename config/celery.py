@@ -44,6 +44,7 @@ def prepare(task: Task, **_signal: object) -> None:
     if not task.request.is_eager:
         close_old_connections()
         routing.watch()
+        forget(task)
         _task_scope.entered = ExitStack()
         _task_scope.entered.enter_context(carriage.with_token_of(vars(task.request)))
 

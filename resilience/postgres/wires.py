@@ -29,7 +29,7 @@ class Wires:
             self._aliases[connection] = alias
 
     def cut_all_but(self, *, place: str, alias: str) -> int:
-        """Cut the connections of `alias` that lead elsewhere than to `place`; return how many.
+        """Cut the connections of `alias` that lead elsewhere than to `place` ("": all); return how many.
 
         Whoever waits on one gets an OperationalError at once. What a commit under way came to is then
         unknown to them, as with any connection that breaks.

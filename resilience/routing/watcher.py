@@ -59,6 +59,8 @@ class Watcher(Member):
         self._places: dict[str, str] = {}
         self._primary: PrimaryState | None = None
         self._replica: ReplicaState | None = None
+        # None: not yet, or its silence was acted upon.
+        self._replica_seen_at: float | None = None
         self._milestone: PrimaryState | None = None
 
     def primary_state(self) -> PrimaryState | None:
@@ -105,6 +107,17 @@ class Watcher(Member):
         """
         if alias == REPLICA:
             self.leave_replica_out()
+            self._free_readers()
+
+    def _free_readers(self) -> None:
+        """Cut the requests that hang on a replica that is silent for long: the primary answers them.
+
+        Workloads wait on: a report costs more to begin anew than to hold for some seconds.
+        """
+        seen_at = self._replica_seen_at
+        if seen_at is not None and self._monotonic() - seen_at > STATE_AGE_S_MAX:
+            self._replica_seen_at = None
+            wires.cut_all_but(place="", alias=REPLICA)
 
     def see_primary(self, timeline: int, position: int, seen_at: float) -> None:
         """Take in an answer of the primary. What hangs on another server after a promotion is cut."""
@@ -126,6 +139,7 @@ class Watcher(Member):
         lag_s = states.lag_s(self._milestone, primary=primary, replayed=position)
         place = self._places.get(REPLICA)
         self._replica = ReplicaState(timeline, position, seen_at, lag_s, place)
+        self._replica_seen_at = seen_at
 
     def _is_fresh(self, state: PrimaryState | ReplicaState) -> bool:
         return self._monotonic() - state.seen_at <= STATE_AGE_S_MAX

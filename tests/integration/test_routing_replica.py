@@ -301,6 +301,27 @@ def test_a_killed_replica_costs_no_read_and_serves_again_when_it_is_back(
     _wait(serves_again)
 
 
+def test_a_frozen_replica_lets_go_of_the_reads_that_hang_on_it(api: Api, harness: Harness):
+    id = api.write("kept")
+    _wait_until_replayed(api.token)
+    assert api.read(f"/api/notes/{id}")[1]["database"] == "replica"
+    (postmaster,) = harness.supervisor.pids()[REPLICA]
+    with open(f"/proc/{postmaster}/task/{postmaster}/children") as file:
+        frozen = [postmaster, *map(int, file.read().split())]
+
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        found = api.read(f"/api/notes/{id}")
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+    assert found == (200, {"text": "kept", "database": "default"})
+    assert time.monotonic() - began < 15
+
+
 def test_reads_are_served_while_the_primary_is_dead(api: Api, pg: Addresses, harness: Harness):
     id = api.write("kept")
     _wait_until_replayed(api.token)
