@@ -5,7 +5,13 @@ told that the order does not exist. The promise: a client that echoes its `Consi
 reads something older than its own last write, and a lost replica costs speed only (docs/reads.md).
 """
 
-from resilience.routing.scope import ReadScope, database_for_reads, primary_only, replica_reads
+from resilience.routing.scope import (
+    ReadScope,
+    current_scope,
+    database_for_reads,
+    primary_only,
+    replica_reads,
+)
 from resilience.routing.states import PrimaryState, ReplicaState
 from resilience.routing.tokens import CausalityToken, MalformedTokenError, capture_token, parse_token
 from resilience.routing.watcher import primary_state, replica_state
@@ -17,6 +23,7 @@ __all__ = [
     "ReadScope",
     "ReplicaState",
     "capture_token",
+    "current_scope",
     "database_for_reads",
     "parse_token",
     "primary_only",

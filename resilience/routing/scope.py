@@ -94,6 +94,11 @@ def primary_only() -> Iterator[None]:
         yield
 
 
+def current_scope() -> ReadScope | None:
+    """Return the scope that reads here belong to; None where everything reads the primary."""
+    return _current.get()
+
+
 def database_for_reads() -> str:
     """Return the alias that a read here and now belongs to; for SQL that no router sees, too."""
     scope = _current.get()
