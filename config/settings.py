@@ -122,6 +122,9 @@ CACHES = {
     }
 }
 
+# Reads go through the cache (docs/caching.md). Off, everything still works, and reads PostgreSQL each time.
+CACHING = env.bool("HOLDFAST_CACHING", True)
+
 # --- Celery: an alarm clock. The saga row is the truth, a message is a hint (research 9) -------
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_TASK_ROUTES = {"resilience.saga.run": {"queue": "sagas"}}

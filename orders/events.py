@@ -17,6 +17,14 @@ class Line:
     total_minor: int
 
 
+@event_type("product.changed", version=1, aggregate="product")
+@dataclass(frozen=True)
+class ProductChanged:
+    """A product came into the catalogue, or its name or price changed. Stock is not told of."""
+
+    sku: str
+
+
 @event_type("order.placed", version=1, aggregate="order")
 @dataclass(frozen=True)
 class OrderPlaced:

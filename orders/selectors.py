@@ -45,6 +45,12 @@ def order_exists(client: str, order_id: UUID) -> bool:
     return Order.objects.filter(client=client, pk=order_id).exists()
 
 
+def clients_of(order_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return whose these orders are, by order, as the primary knows it."""
+    rows = Order.objects.using("default").filter(pk__in=order_ids)
+    return dict(rows.values_list("pk", "client")) if order_ids else {}
+
+
 def filtered_orders(
     client: str,
     *,

@@ -1,12 +1,16 @@
-"""What orders listen to: refunds, which payments make without asking them."""
+"""What orders listen to: refunds, which payments make without asking them; and what voids the cache."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from orders import store
+from orders.caches import ORDERS, PRODUCTS
 from orders.events import OrderRefunded
+from orders.selectors import clients_of
 from payments.public import refunded_of
+from resilience.caching import void
 from resilience.events import Event, Fact, Subscription, append, subscribe
+from resilience.retry import RetryPolicy
 
 
 def show_refunds(events: Sequence[Event]) -> None:
@@ -32,11 +36,40 @@ def show_refunds(events: Sequence[Event]) -> None:
         )
 
 
+def void_cached(events: Sequence[Event]) -> None:
+    """Void what is cached of the events' orders and products. Writes nothing to the database.
+
+    Raises InvalidationFailedError while Redis is away: then the subscription waits and tries again.
+    """
+    order_ids = {UUID(str(event.data["order_id"])) for event in events if "order_id" in event.data}
+    skus = {str(event.data["sku"]) for event in events if event.type in PRODUCTS.voided_by}
+    void(
+        [
+            *((ORDERS, ORDERS.key(client, order_id)) for order_id, client in clients_of(order_ids).items()),
+            *((PRODUCTS, PRODUCTS.key(sku)) for sku in sorted(skus)),
+        ]
+    )
+
+
+# Redis may be away for long, and no void may be missed while a value lives that it is meant for: an hour
+# (orders/caches.py). These attempts last more than two hours.
+_UNTIL_REDIS_IS_BACK = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0, attempts_max=10_000)
+
 REFUNDS = subscribe(
     Subscription(
         name="orders.refunds",
         # Confirmed too: a refund may have been made before its order was confirmed.
         types=("payment.refunded", "payment.refund_failed", "order.confirmed"),
         handle=show_refunds,
+    )
+)
+
+CACHE = subscribe(
+    Subscription(
+        name="orders.cache",
+        types=(*ORDERS.voided_by, *PRODUCTS.voided_by),
+        handle=void_cached,
+        start="now",
+        retry=_UNTIL_REDIS_IS_BACK,
     )
 )

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from config.stack.servers import Addresses
+from resilience.caching.process import begin_anew
 from tests.harness import HARNESS, Harness
 
 
@@ -89,6 +90,12 @@ def django_db_setup(harness: Harness, django_db_blocker: DjangoDbBlocker) -> Non
     """
     with django_db_blocker.unblock():
         call_command("migrate", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_cached_before() -> None:
+    """Let no test read what another has cached: who has just begun believes only what is newer."""
+    begin_anew()
 
 
 @pytest.hookimpl(wrapper=True)

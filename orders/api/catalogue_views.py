@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,22 +12,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orders.api import representations, shapes
+from orders.api.cached import kept_product, kept_product_page
 from orders.errors import ProductNotFoundError
-from orders.selectors import product_of, products
 from orders.services.adjust_stock import adjust_stock
 from orders.services.put_product import put_product
 from resilience import clock
 from resilience.apikeys.authentication import principal_of
 from resilience.idempotency.answer import Answer
 from resilience.idempotency.idempotent import idempotent
+from resilience.rest.kept import answer_kept
 from resilience.rest.openapi import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
-from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
+from resilience.rest.pagination import PARAMETERS, read_page
 from resilience.rest.query import query_parameters
-from resilience.routing.scope import primary_only
-
-# One's own cache may keep the answer, if it asks each time; without this, the API's `no-store` would
-# make the ETag useless.
-_KEPT_AND_ASKED = {"Cache-Control": "private, no-cache"}
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -41,15 +38,15 @@ class ProductsView(APIView):
         responses={200: shapes.ProductPage},
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """List the products by SKU."""
         parameters = query_parameters(request, allowed=PARAMETERS)
-        wanted = read_page(request, client=principal_of(request).client, parameters=parameters)
-        rows = products(after=wanted.after)[: wanted.rows_wanted]
-        page = page_of_rows(
-            rows, wanted=wanted, represent=representations.product, identify=lambda row: row.sku
-        )
-        return Response(page, headers=_KEPT_AND_ASKED)
+        client = principal_of(request).client
+        wanted = read_page(request, client=client, parameters=parameters)
+        body = kept_product_page(client, wanted).body()
+        if body is None:
+            raise AssertionError("an empty page is a page")
+        return answer_kept(request, body)
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -60,15 +57,12 @@ class ProductView(APIView):
     header_parameters: ClassVar = {"GET": [CONSISTENCY_TOKEN]}
 
     @extend_schema(operation_id="getProduct", responses={200: shapes.Product})
-    def get(self, request: Request, sku: str) -> Response:
+    def get(self, request: Request, sku: str) -> HttpResponseBase:
         """Show a product with its stock."""
-        row = product_of(sku)
-        if row is None:
-            with primary_only():
-                row = product_of(sku)
-        if row is None:
+        body = kept_product(principal_of(request).client, sku).body()
+        if body is None:
             raise ProductNotFoundError(f"There is no product {sku}.")
-        return Response(representations.product(row), headers=_KEPT_AND_ASKED)
+        return answer_kept(request, body)
 
     @extend_schema(
         operation_id="putProduct",

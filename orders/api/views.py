@@ -4,6 +4,9 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -11,10 +14,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orders.api import representations, shapes
+from orders.api.cached import kept_order, order_document
 from orders.api.reading import read_order
 from orders.errors import OrderNotFoundError
 from orders.models import Order
-from orders.selectors import filtered_orders, order_of
+from orders.selectors import filtered_orders
 from orders.services.cancel_order import cancel_order
 from orders.services.place_order import PlacedOrder, place_order
 from orders.states import OrderStatus
@@ -24,6 +28,7 @@ from resilience.apikeys.authentication import principal_of
 from resilience.idempotency.answer import Answer
 from resilience.idempotency.idempotent import REPLAYED_HEADER, idempotent
 from resilience.rest.errors import invalid_field
+from resilience.rest.kept import answer_kept
 from resilience.rest.openapi import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters, timestamp_parameter
@@ -105,6 +110,7 @@ class OrdersView(APIView):
         )
 
 
+@method_decorator(conditional_page, name="dispatch")
 class OrderView(APIView):
     """One order."""
 
@@ -112,9 +118,12 @@ class OrderView(APIView):
     header_parameters: ClassVar = {"GET": [CONSISTENCY_TOKEN]}
 
     @extend_schema(operation_id="getOrder", responses={200: shapes.Order})
-    def get(self, request: Request, order_id: UUID) -> Response:
+    def get(self, request: Request, order_id: UUID) -> HttpResponseBase:
         """Show an order as it stands."""
-        return Response(_order_document(principal_of(request).client, order_id))
+        body = kept_order(principal_of(request).client, order_id).body()
+        if body is None:
+            raise OrderNotFoundError(f"There is no order {order_id}.")
+        return answer_kept(request, body)
 
 
 class CancelOrderView(APIView):
@@ -131,26 +140,14 @@ class CancelOrderView(APIView):
         shapes.CancelRequest.read(request.data)
         client = principal_of(request).client
         is_under_way = cancel_order(client=client, order_id=order_id, now=clock.now())
-        return Response(_order_document(client, order_id), status=202 if is_under_way else 200)
-
-
-def _order_document(client: str, order_id: UUID) -> representations.Json:
-    """Return an order; only the primary may say that there is none, since a replica lags."""
-    row = order_of(client, order_id)
-    if row is None:
-        with primary_only():
-            row = order_of(client, order_id)
-            if row is None:
-                raise OrderNotFoundError(f"There is no order {order_id}.")
-            return representations.order(row, payments_of(order_ids=[order_id])[order_id])
-    return representations.order(row, payments_of(order_ids=[order_id])[order_id])
+        return Response(order_document(client, order_id), status=202 if is_under_way else 200)
 
 
 def _waited(response: HttpResponse, *, client: str, order_id: UUID, wait_s: int) -> HttpResponse:
     if not wait_while(lambda: _is_pending(order_id), wait_s=wait_s):
         return response
     with primary_only():
-        document = _order_document(client, order_id)
+        document = order_document(client, order_id)
     headers = {"Location": response["Location"], "Preference-Applied": f"wait={wait_s}"}
     return Answer.of_document(document, status=201, headers=headers).as_response()
 

@@ -1,8 +1,9 @@
 """Who calls: `Authorization: Bearer hf_…`, and nothing else."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from rest_framework.authentication import BaseAuthentication
@@ -65,6 +66,18 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return the WWW-Authenticate challenge that makes DRF answer 401."""
         return REALM
+
+
+def principal_shown(meta: Mapping[str, Any]) -> Principal | None:
+    """Return who calls, from WSGI's variables; None for everybody whom the API would refuse.
+
+    For answers given before the REST framework, which says why it refuses.
+    """
+    header = meta.get("HTTP_AUTHORIZATION")
+    if header is None or _KEY_IN_URL.search(meta.get("QUERY_STRING", "")):
+        return None
+    key = _live_key(header)
+    return None if key is None else Principal(key.client, key.pk, frozenset(key.permissions))
 
 
 def principal_of(request: Request) -> Principal:

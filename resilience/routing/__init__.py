@@ -8,6 +8,7 @@ reads something older than its own last write, and a lost replica costs speed on
 from resilience.routing.permits import ReadsOverloadedError
 from resilience.routing.scope import (
     ReadScope,
+    current_scope,
     database_for_reads,
     knowing,
     primary_only,
@@ -29,6 +30,7 @@ __all__ = [
     "Workload",
     "WorkloadBusyError",
     "capture_token",
+    "current_scope",
     "database_for_reads",
     "knowing",
     "parse_token",

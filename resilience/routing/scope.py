@@ -155,6 +155,11 @@ def known_tokens() -> tuple[CausalityToken, ...]:
     return _known.get()
 
 
+def current_scope() -> ReadScope | None:
+    """Return the scope that reads here belong to; None where everything reads the primary."""
+    return _current.get()
+
+
 def database_for_reads() -> str:
     """Return the alias that a read here and now belongs to; for SQL that no router sees, too."""
     scope = _current.get()

@@ -14,6 +14,7 @@ from orders import sagas
 from payments import checks as payment_checks
 from payments import public
 from payments.steps import exchange
+from resilience.caching import Namespace
 from resilience.checks import broker, caches, idempotency, production
 from resilience.checks.databases import check_connections, check_servers
 from resilience.idempotency import store
@@ -254,3 +255,29 @@ def test_an_account_that_cannot_be_read_is_refused(settings, accounts):
     settings.GATEWAYS = accounts
 
     assert _ids(payment_checks.check_payments(None)) == ["holdfast.E043"]
+
+
+class TestCachedValues:
+    SOUND = Namespace(
+        name="thing",
+        owner="tests",
+        keyed_by=("id",),
+        voided_by=("order.confirmed",),
+        not_told="",
+        version=1,
+    )
+
+    def test_a_sound_declaration_passes(self):
+        assert _ids(list(caches.namespace_problems(self.SOUND))) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "id"),
+        [
+            ({"owner": ""}, "holdfast.E013"),
+            ({"keyed_by": ()}, "holdfast.E013"),
+            ({"voided_by": ()}, "holdfast.E014"),
+            ({"voided_by": ("order.confirmed", "order.evaporated")}, "holdfast.E015"),
+        ],
+    )
+    def test_one_that_promises_nothing_is_refused(self, changes, id):
+        assert _ids(list(caches.namespace_problems(replace(self.SOUND, **changes)))) == [id]
