@@ -16,7 +16,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError as BrokerError
 
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 from resilience.saga.dispatch import Counts, run_once
 from resilience.saga.tasks import run_sagas
 from resilience.signs import give_sign
@@ -57,7 +57,7 @@ def loop(stopping: threading.Event, *, random: Random) -> None:
             with suppress(DatabaseError):
                 connection.close()
             broker.forget()
-            stopping.wait(full_jitter_s(TROUBLE, attempt=troubles, random=random))
+            stopping.wait(wait_s(TROUBLE, attempt=troubles, random=random))
             continue
         troubles = 0
         give_sign("dispatcher")
