@@ -9,7 +9,9 @@ class ResilienceConfig(AppConfig):
 
     def ready(self) -> None:
         from resilience import checks  # noqa: F401 - importing registers them
+        from resilience.deadlines import database
         from resilience.health import platform  # noqa: F401 - the same
         from resilience.routing.watcher import watch_afresh
 
+        database.install()
         os.register_at_fork(after_in_child=watch_afresh)
