@@ -9,6 +9,8 @@ from pathlib import Path
 
 import dj_database_url
 from environs import Env
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.stack import state
 
@@ -132,6 +134,7 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
             "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
             "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
         },
     }
 }
