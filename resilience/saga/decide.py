@@ -129,7 +129,7 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
 
 
 def _decide_failed(position: Position, failed: Failed, *, now: datetime, random: Random) -> Decision:
-    policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry
+    policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry.under(failed.trouble)
     if position.abort_requested and not position.is_past_pivot:
         return Compensate(position.cursor, ABORTED)
     if failed.made_progress and (now < position.deadline_at or position.is_past_pivot):
