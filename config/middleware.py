@@ -8,8 +8,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.problems import answer_error
+from resilience.deadlines import DeadlineExceeded, refuse_if_over, within
 from resilience.ids import new_id
-from resilience.rest.errors import BodyTooLarge, FieldError, InvalidQuery
+from resilience.rest.deadline_header import HEADER, read_deadline_s
+from resilience.rest.errors import BodyTooLarge, FieldError, InvalidQuery, InvalidRequest
 
 # A caller's own id goes into logs and answers, so it may hold nothing that means something there.
 _SAFE_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")
@@ -49,6 +51,29 @@ class ReadableRequestMiddleware:
         """Pass the request on, or answer the problem it has."""
         refusal = _unreadable(request) or _oversized(request)
         return answer_error(refusal, request) if refusal else self._get_response(request)
+
+
+class DeadlineMiddleware:
+    """Give a request the time that its client waits for it: `X-Request-Deadline-Ms` (docs/retries.md).
+
+    An answer that comes too late is still given: something may have been committed.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on, with its deadline; turn it away when that is over or no number."""
+        header = request.headers.get(HEADER)
+        if header is None:
+            return self._get_response(request)
+        try:
+            left_s = read_deadline_s(header)
+            with within(left_s):
+                refuse_if_over()
+                return self._get_response(request)
+        except (InvalidRequest, DeadlineExceeded) as error:
+            return answer_error(error, request)
 
 
 def _unreadable(request: HttpRequest) -> InvalidQuery | None:

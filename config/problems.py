@@ -52,6 +52,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "idempotency_key_reused": 422,
     "refund_too_large": 422,
     "throttled": 429,
+    "deadline_exceeded": 504,
 }
 REFUSAL_STATUS = 422
 OPERATIONAL_STATUS = 503

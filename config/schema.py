@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 
 from config.problems import CONTENT_TYPE
 from resilience.apikeys.permissions import required_permission
+from resilience.rest.deadline_header import DEADLINE
 from resilience.rest.serializers import StrictSerializer
 
 _PROBLEMS_ALWAYS = {
@@ -28,6 +29,7 @@ _PROBLEMS_ALWAYS = {
     "403": "The API key lacks the permission.",
     "429": "Too many requests; `Retry-After` says when to go on.",
     "503": "A part of the platform does not answer; `Retry-After` says when to send it again.",
+    "504": "The time given by `X-Request-Deadline-Ms` was over before anything was done.",
 }
 _NOT_FOUND = {"404": "There is nothing of yours with this id."}
 _PROBLEMS_OF_WRITES = {
@@ -82,9 +84,9 @@ class ProblemAwareSchema(AutoSchema):
     """Add to each operation its problems, its headers and the permission that it needs."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the headers that the view declares for this method."""
+        """Return the headers that the view declares for this method, and the one that all take."""
         declared: dict[str, list[OpenApiParameter]] = getattr(self.view, "header_parameters", {})
-        return [*super().get_override_parameters(), *declared.get(self.method, ())]
+        return [*super().get_override_parameters(), *declared.get(self.method, ()), DEADLINE]
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own signature
         """Return the docstring and the permission needed."""

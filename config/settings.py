@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 
 from environs import Env
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.databases import databases
 from config.stack import state
@@ -45,6 +47,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "config.middleware.ReadableRequestMiddleware",
+    "config.middleware.DeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "resilience.flags.middleware.PinnedFlagsMiddleware",
@@ -118,6 +121,7 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
             "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
             "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
         },
     }
 }

@@ -15,7 +15,10 @@ from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.registry import register
 
 # A gateway that is away for hours must not cost an order; the saga's deadline is the limit.
-GATEWAY_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=30.0)
+# One that says it has too much to do is given more time at once (the AWS SDKs: 1 s instead of 50 ms).
+GATEWAY_RETRY = RetryPolicy(
+    wait_initial_s=0.5, wait_max_s=30.0, when_overloaded=RetryPolicy(wait_initial_s=2.0, wait_max_s=60.0)
+)
 # A running placement ends within a call or two.
 SOON = RetryPolicy(wait_initial_s=0.2, wait_max_s=5.0)
 

@@ -8,7 +8,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 
+from payments.gateways.http import ThinClient
 from payments.gateways.routing import read_account
+from payments.gateways.stripe_api import retries_by_itself
 from payments.steps import authorize_payments, exchange
 from resilience.checks.rules import Rule, broken
 
@@ -77,6 +79,12 @@ _RULES = (
         remedy="Set READS_LAG_MAX below KEY_KEPT (payments/steps/exchange.py).",
     ),
     Rule(
+        id="holdfast.E044",
+        holds=lambda: not retries_by_itself(ThinClient),
+        danger="The gateway's SDK sends a request again under a saga that does: nine calls of one.",
+        remedy="Leave stripe.max_network_retries at 0, and ThinClient to send once (payments/gateways).",
+    ),
+    Rule(
         id="holdfast.E042",
         holds=lambda: (
             (every := _watched_every()) is not None and every * WATCHES_MIN <= authorize_payments.LAPSE_MARGIN
@@ -89,5 +97,5 @@ _RULES = (
 
 @register()
 def check_payments(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """Check how long keys are kept and holds are watched (holdfast.E040 to E042), and accounts (E043)."""
+    """Check how long keys are kept and holds are watched (E040 to E042), accounts (E043), the SDK (E044)."""
     return broken(_RULES)

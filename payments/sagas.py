@@ -13,9 +13,16 @@ from resilience.saga.registry import register
 from resilience.saga.start import start
 
 # A refund is owed: a gateway that is away for weeks does not end it.
-REFUND_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=300.0)
+REFUND_RETRY = RetryPolicy(
+    wait_initial_s=0.5, wait_max_s=300.0, when_overloaded=RetryPolicy(wait_initial_s=2.0, wait_max_s=300.0)
+)
 # A look that fails is followed by others; reconciliation finds in any case what no look has found.
-LOOK_RETRY = RetryPolicy(wait_initial_s=0.5, wait_max_s=60.0, attempts_max=20)
+LOOK_RETRY = RetryPolicy(
+    wait_initial_s=0.5,
+    wait_max_s=60.0,
+    attempts_max=20,
+    when_overloaded=RetryPolicy(wait_initial_s=2.0, wait_max_s=60.0),
+)
 
 REFUND_PAYMENT = register(
     SagaDefinition(

@@ -7,4 +7,7 @@ class ResilienceConfig(AppConfig):
 
     def ready(self) -> None:
         from resilience import checks  # noqa: F401 - importing registers them
+        from resilience.deadlines import database
         from resilience.health import platform  # noqa: F401 - the same
+
+        database.install()

@@ -13,6 +13,9 @@ from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from config.stack.servers import Addresses
+from resilience import pulse
+from resilience.budgets.fleet import SPENDING
+from resilience.budgets.registry import forget
 from resilience.caching.process import begin_anew
 from tests.harness import HARNESS, Harness
 
@@ -104,3 +107,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alone_with_its_retries() -> None:
+    """Let no test hear through Redis what another has spent; who tests that joins again."""
+    pulse.leave(SPENDING)
+
+
+@pytest.fixture(autouse=True)
+def _full_retry_budgets() -> None:
+    """Let no test inherit the failures of another: a process has one budget for each account."""
+    forget()

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 
 from config.replay.errors import KeyRefusedError, NoAnswerError, StoppedError
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 
 # Longer than the platform's own limits (statement 5 s, connect 2 s), so that it can say 503 itself.
 TIMEOUT_S = 10.0
@@ -82,10 +82,10 @@ class Api:
             answer = self._answer_to(request)
             if answer is not None and not _is_to_be_repeated(answer):
                 return _allowed(answer)
-            wait_s = full_jitter_s(RETRY, attempt=attempt, random=patience.random) + _retry_after_s(answer)
-            if patience.monotonic() + wait_s > deadline:
+            pause_s = wait_s(RETRY, attempt=attempt, random=patience.random) + _retry_after_s(answer)
+            if patience.monotonic() + pause_s > deadline:
                 return _last(answer, request, patience.give_up_after_s)
-            if patience.pause(wait_s):
+            if patience.pause(pause_s):
                 raise StoppedError("The replay was stopped before this request was answered.")
 
     def _answer_to(self, request: httpx.Request) -> httpx.Response | None:

@@ -15,7 +15,7 @@ from config.stack import logs
 from config.stack.child import Child, launch
 from config.stack.errors import StackError
 from config.stack.part import Part
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 
 # The cap bounds how long a repaired part stays away; the base lets a single crash heal unnoticed.
 _RESTARTS = RetryPolicy(wait_initial_s=0.1, wait_max_s=10.0)
@@ -131,9 +131,9 @@ class Supervisor:
 
     def _schedule_restart(self, supervised: _Supervised, *, why: str, now: float) -> None:
         supervised.failures += 1
-        wait_s = full_jitter_s(_RESTARTS, attempt=supervised.failures, random=self._random)
-        supervised.restart_at = now + wait_s
-        self._report(f"{supervised.part.label} {why}; starting it again in {wait_s:.1f} s.")
+        pause_s = wait_s(_RESTARTS, attempt=supervised.failures, random=self._random)
+        supervised.restart_at = now + pause_s
+        self._report(f"{supervised.part.label} {why}; starting it again in {pause_s:.1f} s.")
 
     def _restart(self, supervised: _Supervised, *, now: float) -> None:
         try:

@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import stripe
 
+from resilience.deadlines import remaining_s
+
 # One for each thread of the largest worker; more are served too, but not kept.
 IDLE_CONNECTIONS_MAX = 64
 # Load balancers forget idle connections, mostly after 60 s. Twice this, and more requests end in doubt
@@ -29,6 +31,8 @@ IDLE_CONNECTIONS_MAX = 64
 IDLE_S_MAX = 30.0
 # A page of 100 refunds has 200 kB. This keeps a broken gateway from filling our memory.
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
+# Sent with less than this left of the deadline, a request would hardly be heard the answer of: a doubt.
+TOO_LATE_S = 0.1
 
 
 class NotReachedError(stripe.APIConnectionError):
@@ -44,6 +48,7 @@ class ThinClient(stripe.HTTPClient):
 
     `connect_timeout_s` bounds a connection with its TLS handshake, `read_timeout_s` a request from its
     first byte to the last one of the answer, so that a dripping gateway cannot hold a worker.
+    Both end with the deadline of whoever asks (resilience/deadlines), and once it is over nothing is sent.
     (What is not bounded: the system's resolver. Proxies are not used.)
     """
 
@@ -104,8 +109,9 @@ class ThinClient(stripe.HTTPClient):
         sock = self._idle_socket() or self._connected()
         is_reusable = False
         try:
-            deadline = time.monotonic() + self._read_timeout_s
-            sock.settimeout(self._read_timeout_s)
+            read_timeout_s = _in_time_s(self._read_timeout_s)
+            deadline = time.monotonic() + read_timeout_s
+            sock.settimeout(read_timeout_s)
             sock.sendall(message)
             answer = http.client.HTTPResponse(_Answering(sock, deadline), method=method.upper())  # type: ignore[arg-type]
             answer.begin()
@@ -167,13 +173,21 @@ class ThinClient(stripe.HTTPClient):
             sock.close()
 
     def _connected(self) -> socket.socket:
-        deadline = time.monotonic() + self._connect_timeout_s
+        deadline = time.monotonic() + _in_time_s(self._connect_timeout_s)
         try:
             addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             sock = _first_open(addresses, deadline)
             return _secured(sock, self._trust, self._host, deadline) if self._trust else sock
         except (OSError, UnicodeError) as error:
             raise NotReachedError(_reason(error)) from error
+
+
+def _in_time_s(limit_s: float) -> float:
+    """Return the limit of a wait that ends with the deadline. Raises NotReachedError: nothing was sent."""
+    left_s = remaining_s()
+    if left_s is not None and left_s < TOO_LATE_S:
+        raise NotReachedError("the deadline does not leave the time for an answer")
+    return limit_s if left_s is None else min(limit_s, left_s)
 
 
 @dataclass(frozen=True, slots=True)

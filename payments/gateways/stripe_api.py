@@ -13,6 +13,8 @@ PAGE_SIZE = 100
 
 # The SDK has no switch for one client. Telemetry would send our timings along, and costs CPU.
 stripe.enable_telemetry = False
+# Its default is 2, under a saga that retries. The client below never does, whatever is set; so both agree.
+stripe.max_network_retries = 0
 
 
 def _nothing(_fields: Mapping[str, Any]) -> str:
@@ -23,6 +25,12 @@ def _nothing(_fields: Mapping[str, Any]) -> str:
 # call, and if somebody did, the payer's data in a log. It has no switch for it, so that the formatter of
 # the pinned version is replaced; tests/unit/test_stripe_api.py sees to it that this still does it.
 _util.logfmt = _nothing
+
+
+def retries_by_itself(client: type[stripe.HTTPClient]) -> bool:
+    """Tell whether the SDK would send a request again that a saga sends again already."""
+    sends_once = client.request_with_retries is not stripe.HTTPClient.request_with_retries
+    return stripe.max_network_retries != 0 or not sends_once
 
 
 class StripeApi:

@@ -11,9 +11,11 @@ from enum import Enum, auto
 from payments.gateways.base import Absent, Gateway, InDoubt, LookupAnswer, NotSent, Request
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
+from payments.steps.sparing import sparingly
 from payments.tenders import LiveOperation, Tender
 from resilience import clock
 from resilience.errors import Operational
+from resilience.retry import Trouble
 
 # How long a gateway's reads may lag behind its writes. Sooner than this after sending, "not found"
 # is not "not charged" (Stripe's search is documented to lag up to a minute).
@@ -56,6 +58,7 @@ class Exchange:
 
     `fallback` is the account to ask instead, once it is proven that this one did nothing: it was not
     reached, or it declined with a code of `fails_over_on`. Empty where there is no other.
+    `is_again`: an earlier try came to nothing, so that this one is made from the retry budget.
     """
 
     tender: Tender
@@ -64,6 +67,7 @@ class Exchange:
     mode: Mode
     fallback: str = ""
     fails_over_on: frozenset[str] = frozenset()
+    is_again: bool = False
 
     @property
     def kind(self) -> OperationKind:
@@ -76,7 +80,14 @@ class Exchange:
             at = gateway(self.operation.gateway)
         except Operational as error:
             return Answered(self, NotSent(error.message))
-        return Answered(self, self._talk(at))
+        return Answered(self, sparingly(self.operation.gateway, self.trouble, lambda: self._talk(at)))
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why it is tried again; None the first time, and while it only waits for its payer."""
+        if not self.is_again:
+            return None
+        return Trouble.TRANSPORT if self.mode is Mode.SEND else Trouble.DOUBT
 
     def _talk(self, at: Gateway) -> LookupAnswer | NeverHappened:
         if self.mode is Mode.SEND:

@@ -24,6 +24,7 @@ from payments.steps.interpret_refund import interpret_refund
 from payments.steps.meaning import Fact, Meaning, change_of, others_settled, settled
 from payments.store import OperationChange
 from payments.tenders import Tender
+from resilience.retry import Trouble
 from resilience.saga import outcomes
 from resilience.saga.outcomes import Done, Failed, Refused, Waiting
 
@@ -65,7 +66,9 @@ def _interpret(answered: Answered, now: datetime) -> Meaning:
         case NotSent(error) if exchange.mode is Mode.SEND:
             return _not_sent(exchange, Failed(error, spends_attempt=False))
         case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
-            turned_away = Failed("throttled", retry_after_s=retry_after_s, spends_attempt=False)
+            turned_away = Failed(
+                "throttled", retry_after_s=retry_after_s, spends_attempt=False, trouble=Trouble.OVERLOAD
+            )
             return _not_sent(exchange, turned_away)
         case NotSent(error):
             return _in_doubt(exchange, error)

@@ -17,9 +17,12 @@ from payments.steps.exchange import Answered, Exchange, Mode
 from payments.steps.interpret import interpret
 from payments.steps.meaning import Meaning
 from payments.steps.remote_step import Intents
+from payments.steps.sparing import sparingly
 from payments.tenders import Tender
 from resilience.errors import Operational
+from resilience.retry import Trouble
 from resilience.saga import outcomes
+from resilience.saga.asking import tries
 from resilience.saga.definition import Call, CallRaised, CallTimedOut, Run
 from resilience.saga.outcomes import Crashed, Done, Failed, Outcome, Refused
 
@@ -35,9 +38,11 @@ class Look:
 
     def __call__(self) -> Observation | Absent | NotSent | Throttled | InDoubt:
         try:
-            return gateway(self.gateway).observe(self.reference)
+            at = gateway(self.gateway)
         except Operational as error:
             return NotSent(error.message)
+        trouble = Trouble.DOUBT if tries() > 1 else None
+        return sparingly(self.gateway, trouble, lambda: at.observe(self.reference))
 
 
 class ObservePayments:
@@ -69,7 +74,7 @@ class ObservePayments:
                 # Reads lag: what is told of may not be readable yet.
                 return Failed("the gateway does not show it")
             case Throttled(retry_after_s):
-                return Failed("throttled", retry_after_s, spends_attempt=False)
+                return Failed("throttled", retry_after_s, spends_attempt=False, trouble=Trouble.OVERLOAD)
             case NotSent(error) | InDoubt(error) | CallRaised(error):
                 return Failed(error, spends_attempt=isinstance(answer, CallRaised))
             case CallTimedOut(after_s):

@@ -105,7 +105,7 @@ class Intents:
             self.unanswered.append(operation.id)
         if mode is not Mode.LOOK:
             self.again.append(operation.id)
-        return Exchange(tender, operation, request(operation.key), mode)
+        return Exchange(tender, operation, request(operation.key), mode, is_again=not is_taken_up)
 
     def write(self) -> None:
         """Write the intents; they must commit before any exchange is called."""

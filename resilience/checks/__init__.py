@@ -4,6 +4,6 @@ Each has lost somebody a message, a connection or a payment (docs/operations.md)
 runs them; `manage.py check --database default --database replica` asks the servers as well.
 """
 
-from resilience.checks import broker, caches, databases, flags, idempotency, production
+from resilience.checks import broker, caches, databases, flags, idempotency, production, retries
 
-__all__ = ["broker", "caches", "databases", "flags", "idempotency", "production"]
+__all__ = ["broker", "caches", "databases", "flags", "idempotency", "production", "retries"]

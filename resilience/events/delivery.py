@@ -12,7 +12,7 @@ from resilience.events import dead_letters
 from resilience.events.positions import Position, PositionMovedError, advance, claim, pending, postpone
 from resilience.events.reading import Found, Page, read_page
 from resilience.events.subscription import Subscription
-from resilience.retry import full_jitter_s
+from resilience.retry import wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -142,9 +142,9 @@ def _fail(subscription: Subscription, failure: _HandlerFailedError, *, random: R
         "attempt": attempt,
     }
     if attempt < (subscription.retry.attempts_max or 0):
-        wait_s = full_jitter_s(subscription.retry, attempt=attempt, random=random)
-        postpone(position, wait_s=wait_s, error=error)
-        logger.warning("An event could not be handled.", extra=facts | {"wait_s": wait_s}, exc_info=cause)
+        pause_s = wait_s(subscription.retry, attempt=attempt, random=random)
+        postpone(position, wait_s=pause_s, error=error)
+        logger.warning("An event could not be handled.", extra=facts | {"wait_s": pause_s}, exc_info=cause)
         return Counts(failed=1)
     with transaction.atomic():
         dead_letters.bury(subscription.name, found.event, error=error, attempts=attempt)

@@ -10,7 +10,7 @@ from django.db import connection
 
 from resilience.events.delivery import run_once
 from resilience.events.subscription import Subscription
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
 from resilience.signs import give_sign
 
@@ -54,17 +54,17 @@ def _start(subscription: Subscription, stop: Signal, random: Random) -> Thread:
 
 
 def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
-    wait_s, troubles = 0.0, 0
+    pause_s, troubles = 0.0, 0
     try:
-        while not stop.wait(wait_s):
+        while not stop.wait(pause_s):
             try:
                 counts = run_once(subscription, random=random)
             except Exception:
                 troubles += 1
-                wait_s = full_jitter_s(_TROUBLE, attempt=troubles, random=random)
+                pause_s = wait_s(_TROUBLE, attempt=troubles, random=random)
                 logger.warning(
                     "A subscription could not be served.",
-                    extra={"subscription": subscription.name, "wait_s": wait_s},
+                    extra={"subscription": subscription.name, "wait_s": pause_s},
                     exc_info=True,
                 )
                 # The next try must not meet a connection that broke.
@@ -72,7 +72,7 @@ def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
                 continue
             troubles = 0
             give_sign("subscriber")
-            wait_s = _wait_after_s(wait_s, idle=counts.idle, full=counts.handled >= subscription.batch_size)
+            pause_s = _wait_after_s(pause_s, idle=counts.idle, full=counts.handled >= subscription.batch_size)
     finally:
         connection.close()
 

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 
+from resilience.deadlines import patience_s
 from resilience.rest.errors import invalid_field
 
 # RFC 7240; other preferences may stand beside it and are ignored.
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([^,;\"]*)\"?\s*(?:$|[,;])", re.IGNORECASE)
 WAIT_S_MAX = 30
 POLL_S = 0.05
+# What a request keeps of its deadline to say how things stand.
+ANSWER_S = 0.05
 # Waiting requests hold a web thread each. Beyond this many in a process the answer comes at once,
 # so that waiting can never take the last thread from those who only want to place an order.
 WAITERS_MAX = 4
@@ -41,13 +44,16 @@ def preferred_wait_s(request: HttpRequest) -> int:
 
 
 def wait_while(is_open: Callable[[], bool], *, wait_s: float) -> bool:
-    """Wait while `is_open`, at most `wait_s`; return whether it was waited for.
+    """Wait while `is_open`, at most `wait_s` and within the request's deadline; return whether it did.
 
     False, at once, when too many requests of this process wait already.
     """
     if not _waiters.acquire(blocking=False):
         return False
     try:
+        left_s = patience_s()
+        if left_s is not None:
+            wait_s = min(wait_s, left_s - ANSWER_S)
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline and is_open():
             time.sleep(POLL_S)

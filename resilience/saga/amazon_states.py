@@ -8,7 +8,7 @@ pivot is compensated instead of retried. Whoever moves a saga has to let its tas
 from math import ceil
 from typing import Any
 
-from resilience.retry import RetryPolicy
+from resilience.retry import Jitter, RetryPolicy
 from resilience.saga.decide import CRASHES_MAX, FORWARD_ONLY_RETRY, UNDO_RETRY, WAITING_POLL_INITIAL_S
 from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.diagram import undo_index
@@ -92,7 +92,8 @@ def _retry(error: str, policy: RetryPolicy, retries: int) -> State:
         "MaxDelaySeconds": max(interval_s + 1, ceil(policy.wait_max_s)),
         "BackoffRate": 2.0,
         "MaxAttempts": retries,
-        "JitterStrategy": "FULL",
+        # The language knows these two.
+        "JitterStrategy": "NONE" if policy.jitter is Jitter.NONE else "FULL",
     }
 
 

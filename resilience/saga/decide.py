@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 from resilience.saga.definition import SagaDefinition, Step
 from resilience.saga.outcomes import Crashed, Done, Failed, InDoubt, Outcome, Refused, Waiting
 from resilience.saga.states import SagaStatus
@@ -28,7 +28,10 @@ PARKED_DOUBT_RETRY = RetryPolicy(wait_initial_s=30.0, wait_max_s=300.0)
 
 @dataclass(frozen=True)
 class Position:
-    """Where a saga stands, as far as a decision needs it."""
+    """Where a saga stands, as far as a decision needs it.
+
+    `waited_s`: the wait before this try of the step, as the step log has it; None before its first.
+    """
 
     definition: SagaDefinition
     status: SagaStatus
@@ -37,6 +40,7 @@ class Position:
     waits: int
     deadline_at: datetime
     abort_requested: bool = False
+    waited_s: float | None = None
 
     @property
     def step(self) -> Step:
@@ -125,7 +129,7 @@ def _decide_do(position: Position, outcome: Outcome, *, now: datetime, random: R
 
 
 def _decide_failed(position: Position, failed: Failed, *, now: datetime, random: Random) -> Decision:
-    policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry
+    policy = FORWARD_ONLY_RETRY if position.is_past_pivot else position.step.retry.under(failed.trouble)
     if position.abort_requested and not position.is_past_pivot:
         return Compensate(position.cursor, ABORTED)
     if failed.made_progress and (now < position.deadline_at or position.is_past_pivot):
@@ -235,5 +239,5 @@ def _later(
     at_least_s: float = 0.0,
 ) -> RetryAt:
     tries = position.attempt + position.waits + 1
-    delay_s = at_least_s + full_jitter_s(policy, attempt=tries, random=random)
+    delay_s = at_least_s + wait_s(policy, attempt=tries, previous_s=position.waited_s, random=random)
     return RetryAt(now + timedelta(seconds=delay_s), delay_s, spends_attempt)

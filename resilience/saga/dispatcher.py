@@ -15,8 +15,10 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError as BrokerError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from resilience.retry import RetryPolicy, full_jitter_s
+from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
 from resilience.saga.dispatch import Counts, run_once
 from resilience.saga.tasks import run_sagas
@@ -60,7 +62,7 @@ def loop(stopping: threading.Event, *, random: Random) -> None:
             with suppress(DatabaseError):
                 connection.close()
             broker.forget()
-            stopping.wait(full_jitter_s(TROUBLE, attempt=troubles, random=random))
+            stopping.wait(wait_s(TROUBLE, attempt=troubles, random=random))
             continue
         troubles = 0
         give_sign("dispatcher")
@@ -68,13 +70,18 @@ def loop(stopping: threading.Event, *, random: Random) -> None:
             stopping.wait(IDLE_S)
 
 
+def broker_client() -> redis.Redis:
+    """Return a client of the broker that asks once: `loop` is who asks again."""
+    return redis.Redis.from_url(
+        settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
+
+
 class _Broker:
     """The queue as the dispatcher sees it: how long it is, and a way to add to it."""
 
     def __init__(self) -> None:
-        self._redis = redis.Redis.from_url(
-            settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1
-        )
+        self._redis = broker_client()
         self._connection: Connection | None = None
         self._producer: Producer | None = None
 

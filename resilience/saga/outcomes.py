@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from resilience.retry import Trouble
+
 
 @dataclass(frozen=True)
 class Done:
@@ -25,6 +27,7 @@ class Failed:
 
     `spends_attempt` is False where nobody was even asked (an open breaker).
     `retry_after_s` is the other side's own wish; the wait is never shorter.
+    `trouble` chooses the rhythm of the tries from the step's policy.
     `made_progress`: something was settled on the way, so that the next try comes at once and counts from one.
     """
 
@@ -32,6 +35,7 @@ class Failed:
     retry_after_s: float | None = None
     spends_attempt: bool = True
     made_progress: bool = False
+    trouble: Trouble = Trouble.TRANSPORT
 
 
 @dataclass(frozen=True)

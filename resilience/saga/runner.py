@@ -23,6 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from resilience.crashpoints import crashpoint
 from resilience.errors import Operational
 from resilience.saga import store
+from resilience.saga.asking import call_limit_s, in_context
 from resilience.saga.definition import Call, CallRaised, CallTimedOut
 from resilience.saga.outcomes import Crashed, InDoubt
 from resilience.saga.store import Claimed
@@ -230,10 +231,16 @@ class Runner:
         return [self._call(saga, calls[saga.id]) for saga in sagas if saga.id in calls]
 
     def _call(self, saga: Claimed, calls: Sequence[Call]) -> _InFlight:
-        timeout_s = step_of(saga).timeout_s
+        timeout_s = call_limit_s(step_of(saga).timeout_s, now=self.clock(), deadline_at=saga.deadline_at)
+        place, tries = place_of(saga), saga.attempt + saga.waits + 1
         return _InFlight(
             saga=saga,
-            futures=[self.executor.submit(_answer, call, place_of(saga)) for call in calls],
+            futures=[
+                self.executor.submit(
+                    in_context(partial(_answer, call, place), limit_s=timeout_s, tries=tries)
+                )
+                for call in calls
+            ],
             timeout_s=timeout_s,
             deadline=time.monotonic() + timeout_s,
         )

@@ -37,6 +37,7 @@ class Claimed:
 
     `status` is what it does; with a `parked_reason` its row says that it is parked from there.
     `signals` is how many had been given when it was claimed: one more, and its next look comes at once.
+    `waited_s` is the wait before this try, read from the log; None before a step's first.
     """
 
     id: UUID
@@ -54,6 +55,7 @@ class Claimed:
     fence: int
     signals: int = 0
     was_parked: bool = False
+    waited_s: float | None = None  # before this try, as the log has it; None before a step's first
     due_at: datetime | None = None
     asked_at: datetime | None = None
     parked_reason: str = ""
@@ -103,7 +105,8 @@ WHERE s.id = due.id
 RETURNING s.id, s.definition, s.version, s.business_key,
           CASE WHEN s.status = 'parked' THEN s.parked_from ELSE s.status END,
           s.cursor, s.attempt, s.waits, s.data, s.reason, s.deadline_at, s.abort_requested, s.fence,
-          s.signals, s.parked_reason, s.status = 'parked'
+          s.signals, s.parked_reason, s.status = 'parked', CASE WHEN s.attempt + s.waits > 0 THEN
+            (SELECT delay_s FROM resilience_saga_step WHERE saga_id = s.id ORDER BY id DESC LIMIT 1) END
 """
 
 _GUARD = """
@@ -187,8 +190,7 @@ def insert(start: Start, *, now: datetime) -> bool:
 def ring(*, limit: int, again_after_s: float) -> list[UUID]:
     """Return up to `limit` due, unclaimed sagas, longest due first, and note that they were hinted at.
 
-    One that was hinted at less than `again_after_s` ago is left out; one locked by another
-    dispatcher is skipped.
+    Left out: hinted at less than `again_after_s` ago, or locked by another dispatcher.
     """
     with connection.cursor() as cursor:
         cursor.execute(_RING, [again_after_s, limit])
@@ -218,6 +220,7 @@ def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
             signals=row[13],
             parked_reason=row[14] if row[15] else "",
             was_parked=row[15],
+            waited_s=row[16],
         )
         for row in rows
     ]
@@ -239,8 +242,7 @@ def checkpoint(claimed: Sequence[Claimed], *, lease_s: float) -> None:
     """Write the state and the new log lines of `claimed`, extending the lease of those that go on.
 
     Each checkpoint moves the fence on, so that a worker that does not know whether its commit came
-    through (the connection broke) cannot write once more from the state before it.
-    Raises LostFenceError when any of them is no longer ours.
+    through (the connection broke) cannot write again. Raises LostFenceError when one is no longer ours.
     """
     states = recordset(_state(saga) for saga in claimed)
     lines = recordset(_line(saga, line) for saga in claimed for line in saga.log)

@@ -133,17 +133,18 @@ def _position(saga: Claimed) -> Position:
         waits=saga.waits,
         deadline_at=saga.deadline_at,
         abort_requested=saga.abort_requested,
+        waited_s=saga.waited_s,
     )
 
 
 def _apply(saga: Claimed, decision: Decision, now: datetime) -> bool:
     match decision:
         case Next(cursor):
-            saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
+            saga.cursor, saga.attempt, saga.waits, saga.waited_s = cursor, 0, 0, None
             return True
         case Compensate(cursor, reason):
             saga.status, saga.reason = SagaStatus.COMPENSATING, reason
-            saga.cursor, saga.attempt, saga.waits = cursor, 0, 0
+            saga.cursor, saga.attempt, saga.waits, saga.waited_s = cursor, 0, 0, None
             return True
         case RetryAt(at, starts_over=True):
             saga.attempt = saga.waits = 0

@@ -29,14 +29,17 @@ def test_an_operation_names_its_problems_headers_and_permission(document: dict[s
     post = document["paths"]["/api/v1/things"]["post"]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-    assert {"201", "400", "401", "403", "409", "413", "415", "422", "429", "503"} <= set(post["responses"])
+    assert {"201", "400", "401", "403", "409", "413", "415", "422", "429", "503", "504"} <= set(
+        post["responses"]
+    )
     assert post["responses"]["422"]["content"] == problem
-    [header] = [parameter for parameter in post["parameters"] if parameter["in"] == "header"]
+    header, deadline = [parameter for parameter in post["parameters"] if parameter["in"] == "header"]
     assert (header["name"], header["required"], header["schema"]["maxLength"]) == (
         "Idempotency-Key",
         True,
         255,
     )
+    assert (deadline["name"], deadline.get("required", False)) == ("X-Request-Deadline-Ms", False)
     assert "`orders.write`" in post["description"]
     assert post["security"] == [{"apiKey": []}]
     assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"

@@ -207,4 +207,4 @@ def test_it_names_the_headers_that_an_order_needs(document: dict[str, Any]) -> N
         if parameter["in"] == "header"
     }
 
-    assert headers == {"Idempotency-Key": True, "Prefer": False}
+    assert headers == {"Idempotency-Key": True, "Prefer": False, "X-Request-Deadline-Ms": False}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from random import Random
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import OperationalError
 
 from resilience.clock import now
 from resilience.ids import new_id
-from resilience.retry import RetryPolicy
+from resilience.retry import Jitter, RetryPolicy
 from resilience.saga import operate, registry, store
 from resilience.saga.decide import DOUBT_ASKS_MAX
 from resilience.saga.definition import Call, CallRaised, CallTimedOut, Run, SagaDefinition, Step
@@ -95,6 +96,39 @@ def run(*sagas: Saga) -> Counts:
 def log_of(saga: Saga) -> list[tuple[str, str, str]]:
     rows = SagaStep.objects.filter(saga=saga).order_by("id")
     return list(rows.values_list("direction", "step", "outcome"))
+
+
+class Longest(Random):
+    """Jitter at its bound, so that waits can be told exactly."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def test_a_decorrelated_wait_grows_from_the_one_in_the_log() -> None:
+    policy = RetryPolicy(wait_initial_s=1.0, wait_max_s=20.0, jitter=Jitter.DECORRELATED)
+    outcomes: list[Outcome] = [Failed("away")] * 4 + [Done()] + [Failed("away")]
+    steps = [
+        Step(name, do=lambda runs: {run.id: outcomes.pop(0) for run in runs}, retry=policy)
+        for name in ("first", "second")
+    ]
+    saga = begin(toy(*steps))
+    runner = Runner("test", lease_s=5, executor=ThreadPoolExecutor(1), clock=now, random=Longest())
+
+    while outcomes:
+        Saga.objects.filter(id=saga.id).update(due_at=now())
+        runner.run([saga.id])
+
+    waits_s = SagaStep.objects.filter(saga=saga).order_by("id").values_list("step", "delay_s")
+    # The second step begins anew.
+    assert list(waits_s) == [
+        ("first", 3.0),
+        ("first", 9.0),
+        ("first", 20.0),
+        ("first", 20.0),
+        ("first", None),
+        ("second", 3.0),
+    ]
 
 
 def test_steps_run_in_order_and_undo_in_reverse() -> None:

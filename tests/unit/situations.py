@@ -11,6 +11,8 @@ from payments.steps.interpret import interpret
 from payments.steps.meaning import Meaning
 from payments.store import OperationChange, PaymentChange
 from payments.tenders import LiveOperation, Tender
+from resilience.retry import Trouble
+from resilience.saga.outcomes import Failed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
@@ -116,3 +118,8 @@ def change(tender: Tender, status: PaymentStatus | None = None, **changes: objec
         reference=tender.reference,
     )
     return replace(unchanged, **changes)  # type: ignore[arg-type]
+
+
+def turned_away(retry_after_s: float | None) -> Failed:
+    """Return what follows from a gateway that says it has too much to do."""
+    return Failed("throttled", retry_after_s, spends_attempt=False, trouble=Trouble.OVERLOAD)

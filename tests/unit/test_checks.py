@@ -5,19 +5,26 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+import redis
+import stripe
 from django.conf import settings
+from django.core.cache import cache
 from django.core.checks import WARNING, CheckMessage, run_checks
 from django.db import OperationalError, connections
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from orders import checks as order_checks
 from orders import sagas
 from payments import checks as payment_checks
 from payments import public
+from payments.gateways.http import ThinClient
 from payments.steps import exchange
 from resilience.caching import Namespace
-from resilience.checks import broker, caches, idempotency, production
+from resilience.checks import broker, caches, idempotency, production, retries
 from resilience.checks.databases import check_connections, check_servers
 from resilience.idempotency import store
+from resilience.saga import dispatcher
 
 
 def _ids(problems: Sequence[CheckMessage]) -> list[str | None]:
@@ -78,6 +85,52 @@ def test_a_redis_cache_without_timeouts_is_refused(monkeypatch, timeout):
     monkeypatch.delitem(settings.CACHES["default"]["OPTIONS"], timeout)
 
     assert _ids(caches.check_caches(None)) == ["holdfast.E010"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "id"),
+    [
+        ("CELERY_TASK_PUBLISH_RETRY", True, "holdfast.E060"),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", {"retry_on_timeout": True}, "holdfast.E061"),
+    ],
+)
+def test_a_broker_client_that_retries_under_our_loop_is_refused(monkeypatch, name, value, id):
+    monkeypatch.setattr(settings, name, value)
+
+    assert _ids(retries.check_retries(None)) == [id]
+
+
+@pytest.mark.parametrize("options", [{}, {"retry": Retry(NoBackoff(), 1)}], ids=["default", "once more"])
+def test_a_dispatcher_whose_redis_client_retries_is_refused(monkeypatch, options):
+    client = redis.Redis(**options)
+    monkeypatch.setattr(dispatcher, "broker_client", lambda: client)
+
+    assert _ids(retries.check_retries(None)) == ["holdfast.E062"]
+
+
+@pytest.mark.parametrize(
+    "pool", [{}, {"retry": None}, {"retry": Retry(NoBackoff(), 3)}, {"retry": Retry(NoBackoff(), -1)}]
+)
+def test_a_cache_that_retries_within_a_request_is_refused(monkeypatch, pool):
+    monkeypatch.setitem(settings.CACHES["default"]["OPTIONS"], "CONNECTION_POOL_KWARGS", pool)
+
+    assert _ids(retries.check_retries(None)) == ["holdfast.E063"]
+
+
+def test_the_caches_client_tries_once():
+    connection = cache.client.get_client().connection_pool.make_connection()
+
+    assert connection.retry.get_retries() == 0
+
+
+def test_a_sdk_that_retries_is_refused(monkeypatch):
+    monkeypatch.setattr(stripe, "max_network_retries", 2)
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E044"]
+
+
+def test_a_client_under_the_sdk_that_retries_is_refused(monkeypatch):
+    monkeypatch.delattr(ThinClient, "request_with_retries")
+    assert _ids(payment_checks.check_payments(None)) == ["holdfast.E044"]
 
 
 def test_answers_that_are_forgotten_too_early_or_never_are_refused(monkeypatch):

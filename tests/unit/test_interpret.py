@@ -59,6 +59,7 @@ from tests.unit.situations import (
     meaning_of,
     settled,
     tender_in,
+    turned_away,
 )
 
 OPEN = [PENDING, REQUIRES_ACTION, PROCESSING]
@@ -369,8 +370,8 @@ def test_what_was_captured_meanwhile_is_not_voided_but_known_as_captured(tender:
     ("answer", "outcome"),
     [
         (NotSent("refused"), Failed("refused", spends_attempt=False)),
-        (Throttled(None), Failed("throttled", spends_attempt=False)),
-        (Throttled(7.0), Failed("throttled", retry_after_s=7.0, spends_attempt=False)),
+        (Throttled(None), turned_away(None)),
+        (Throttled(7.0), turned_away(7.0)),
     ],
 )
 def test_what_was_never_sent_may_be_sent_again(

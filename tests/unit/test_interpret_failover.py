@@ -24,6 +24,7 @@ from tests.unit.situations import (
     change,
     meaning_of,
     settled,
+    turned_away,
 )
 
 SOFT, HARD = Declined("processing_error", "try again"), Declined("lost_card", "no")
@@ -92,7 +93,7 @@ def test_a_doubt_stays_where_it_is(answer: Answer, mode: Mode, error: str):
 
 def test_an_account_that_turned_us_away_unread_is_asked_again_itself():
     assert of_authorization(Throttled(7.0)) == Meaning(
-        Failed("throttled", retry_after_s=7.0, spends_attempt=False),
+        turned_away(7.0),
         (OperationChange(OPERATION, Phase.PREPARED, error="throttled"),),
     )
 

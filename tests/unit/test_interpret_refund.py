@@ -37,6 +37,7 @@ from tests.unit.situations import (
     change,
     meaning_of,
     settled,
+    turned_away,
 )
 
 PART = 300
@@ -119,7 +120,7 @@ def test_another_amount_than_was_asked_for_is_a_doubt(shown_minor: int, mode: Mo
     ("answer", "mode", "outcome", "phase"),
     [
         (NotSent("refused"), Mode.SEND, Failed("refused", spends_attempt=False), Phase.PREPARED),
-        (Throttled(7.0), Mode.SEND, Failed("throttled", 7.0, spends_attempt=False), Phase.PREPARED),
+        (Throttled(7.0), Mode.SEND, turned_away(7.0), Phase.PREPARED),
         (NotSent("refused"), Mode.ASK, outcomes.InDoubt("refused"), Phase.IN_DOUBT),
         (InDoubt("reset"), Mode.SEND, outcomes.InDoubt("reset"), Phase.IN_DOUBT),
         (InDoubt("HTTP 500", is_stored=True), Mode.ASK, outcomes.InDoubt("HTTP 500"), Phase.IN_DOUBT),

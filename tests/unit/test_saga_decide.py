@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.retry import RetryPolicy
+from resilience.retry import RetryPolicy, Trouble
 from resilience.saga.decide import (
     ABORTED,
     CRASHES_MAX,
@@ -419,3 +419,24 @@ def moved(position: Position, decision: Decision) -> Position:
             return replace(position, status=SagaStatus.PARKED)
         case Finish(status):
             return replace(position, status=status)
+
+
+# --- Classes of error ------------------------------------------------------------------------
+
+
+def test_what_has_too_much_to_do_is_given_the_time_of_its_own_policy():
+    calm = RetryPolicy(wait_initial_s=1.0, wait_max_s=8.0, when_overloaded=RetryPolicy(wait_initial_s=20.0))
+    definition = SagaDefinition("trial", 1, (Step("only", do=nothing, retry=calm),), timedelta(hours=1))
+    position = Position(definition, SagaStatus.RUNNING, 0, 0, 0, NOW + timedelta(hours=1))
+
+    waits_s = [
+        decide(position, Failed("?", trouble=trouble), now=NOW, random=Longest()).delay_s
+        for trouble in Trouble
+    ]
+
+    assert dict(zip(Trouble, waits_s, strict=True)) == {
+        Trouble.TRANSPORT: 1.0,
+        Trouble.OVERLOAD: 20.0,
+        Trouble.DOUBT: 1.0,
+        Trouble.CONTENTION: 1.0,
+    }

@@ -1,0 +1,43 @@
+"""Every Redis client is told to try once: redis-py 8 tries eleven times by itself, under whoever retries."""
+
+import ast
+
+from tests.architecture.tree import ROOMS, sources
+
+_OFF = "Retry(NoBackoff(), 0)"
+# How a client or a pool of redis-py comes about.
+_MAKERS = ("Redis", "Redis.from_url", "ConnectionPool", "ConnectionPool.from_url")
+
+
+def _retrying(tree: ast.AST) -> list[int]:
+    """Return the lines on which a client is made that retries."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and _is_maker(ast.unparse(node.func))
+        and not any(word.arg == "retry" and ast.unparse(word.value) == _OFF for word in node.keywords)
+    ]
+
+
+def _is_maker(name: str) -> bool:
+    return any(name.removeprefix("redis.").removeprefix("asyncio.") == maker for maker in _MAKERS)
+
+
+def test_every_redis_client_tries_once():
+    found = {source.name: _retrying(source.tree) for source in sources(*ROOMS)}
+
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_the_rule_sees_a_client_that_retries():
+    code = """
+redis.Redis(host="one")
+redis.Redis.from_url("redis://", retry=Retry(ExponentialBackoff(), 3))
+redis.asyncio.Redis.from_url("redis://")
+Redis.from_url("redis://", retry=None)
+redis.ConnectionPool.from_url("redis://")
+redis.Redis.from_url("redis://", retry=Retry(NoBackoff(), 0))
+"""
+
+    assert _retrying(ast.parse(code)) == [2, 3, 4, 5, 6]
