@@ -43,9 +43,13 @@ class Board:
         self._end_leases(entry, report)
         if report.version >= entry.condition.version or entry.condition.state is BreakerState.CLOSED:
             self._count(entry, process, report, now)
-        self._move(entry, report, now)
+        is_moved = self._move(entry, report, now)
         leases = self._grant(entry, process, report, now)
-        return Verdict(_relative(entry.condition, now), self._figures(entry, now), leases)
+        condition = replace(
+            entry.condition, since=entry.condition.since - now, until=entry.condition.until - now
+        )
+        failing = tuple(sorted(entry.failing, key=entry.failing.__getitem__)[:10])
+        return Verdict(condition, self._figures(entry, now), leases, failing, is_moved)
 
     def wipe(self) -> None:
         """Forget all, as Redis does that lost its data."""
@@ -70,10 +74,10 @@ class Board:
                 entry.failed += int(not ended.is_passed)
 
     @staticmethod
-    def _move(entry: _Entry, report: Report, now: float) -> None:
+    def _move(entry: _Entry, report: Report, now: float) -> bool:
         proposal = report.proposal
         if proposal is None or proposal.expected_version != entry.condition.version:
-            return
+            return False
         entry.condition = Condition(
             state=proposal.state,
             version=proposal.version,
@@ -87,6 +91,7 @@ class Board:
             entry.window.clear()
             entry.failing.clear()
             entry.streak = 0
+        return True
 
     @staticmethod
     def _count(entry: _Entry, process: str, report: Report, now: float) -> None:
@@ -132,7 +137,3 @@ class Board:
             retry_after_s=max(0.0, entry.wished_until - now),
             is_fleet=True,
         )
-
-
-def _relative(condition: Condition, now: float) -> Condition:
-    return replace(condition, since=condition.since - now, until=condition.until - now)

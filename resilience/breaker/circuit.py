@@ -6,6 +6,7 @@ sees nothing of a dependency that hangs. So a call counts when it starts, and as
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -18,7 +19,7 @@ from resilience.breaker.forced import Override
 from resilience.breaker.leases import Leases
 from resilience.breaker.outcomes import FAILURES, NEUTRAL, CallOutcome
 from resilience.breaker.policy import BreakerPolicy
-from resilience.breaker.report import Verdict
+from resilience.breaker.report import Move, Verdict
 from resilience.breaker.states import BreakerState, Force
 from resilience.breaker.tally import Tally
 
@@ -28,6 +29,8 @@ BEAT_S = 0.3
 FORCED_RETRY_S = 5.0
 # The lease of a process that is on its own.
 _OWN_LEASE = "own"
+# Moves that nobody has taken note of yet; a breaker moves some twenty times a minute at the most.
+MOVES_MAX = 50
 _STOPPED = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN})
 
 
@@ -75,18 +78,22 @@ class Circuit:
         self._is_waited_for = False
         self.used_at = self._monotonic()
         self.rejected = self.late = 0
+        self.failing: tuple[str, ...] = ()
+        self.heard_at: float | None = None
+        self._moves: deque[Move] = deque(maxlen=MOVES_MAX)
 
     def forget(self) -> None:
         """Begin anew in a forked child: the calls are the parent's, and its lock may be held for ever."""
         self._reset()
 
-    def enter(self, *, lease_wait_s: float = 0.0) -> Call:
+    def enter(self, *, lease_wait_s: float = 0.0, is_read: bool = True) -> Call:
         """Return the call that may be made now. Raises CircuitOpen, by which nothing was sent.
 
-        While half-open, one caller at a time may wait for a probe lease, up to `lease_wait_s`.
+        While half-open, one caller at a time may wait for a probe lease, up to `lease_wait_s`; what changes
+        something (`is_read` False) leaves the first probes to reads, if there are any.
         """
         self.used_at = now = self._monotonic()
-        token = "" if self._is_plain else self._permission(now, lease_wait_s)
+        token = "" if self._is_plain else self._permission(now, lease_wait_s, is_read)
         call = Call(self, now, self._epoch, token)
         self._calls.add(call)
         with self._lock:
@@ -126,6 +133,10 @@ class Circuit:
         """Take what the fleet knows. What it has forgotten (Redis was wiped), this process knows still."""
         with self._lock:
             self.leases.confirm()
+            self.heard_at = now
+            self.failing = verdict.failing
+            before = self.fleet.state
+            figures = self.fleet_figures
             self.fleet_figures = verdict.figures
             heard = verdict.condition
             heard = replace(heard, since=heard.since + now, until=heard.until + now)
@@ -137,6 +148,8 @@ class Circuit:
             else:
                 self._is_alone = False
                 self._take_over(heard)
+                if verdict.is_moved and before is not heard.state:
+                    self._moves.append(Move(before, heard.state, heard.reason, now, figures))
             if self.fleet.state is BreakerState.HALF_OPEN:
                 self.leases.grant(verdict.leases, now=now)
             self._changed.notify_all()
@@ -169,6 +182,13 @@ class Circuit:
                 self.tally.count_overdue(now, calls=len(overdue))
                 self._judge(now)
 
+    def take_moves(self) -> list["Move"]:
+        """Return the moves since the last time: this process's own, and those that it made for the fleet."""
+        with self._lock:
+            moves = list(self._moves)
+            self._moves.clear()
+        return moves
+
     @property
     def lock(self) -> threading.Lock:
         """What guards tally, leases and conditions."""
@@ -183,7 +203,7 @@ class Circuit:
         """Return the condition that decides: the fleet's, unless only this process is concerned."""
         return self.fleet if self.fleet.state is not BreakerState.CLOSED else self.own
 
-    def _permission(self, now: float, lease_wait_s: float) -> str:
+    def _permission(self, now: float, lease_wait_s: float, is_read: bool) -> str:  # noqa: FBT001
         """Return the lease to go under, "" where none is needed."""
         override = self.override
         force = override.force if override and now < override.until else None
@@ -197,12 +217,19 @@ class Circuit:
         try:
             with self._lock:
                 self._judge(now)
+                self._leave_to_reads(now, is_read=is_read)
                 return self._fleet_lease(now, 0.0 if force else lease_wait_s) or self._own_lease(now)
         except CircuitOpen:
             if force:
                 return ""
             self.rejected += 1
             raise
+
+    def _leave_to_reads(self, now: float, *, is_read: bool) -> None:
+        condition = self.governing()
+        reads_until = condition.since + self.policy.reads_first_s
+        if condition.state is BreakerState.HALF_OPEN and not is_read and now < reads_until:
+            self._reject(condition, reads_until - now)
 
     def _fleet_lease(self, now: float, lease_wait_s: float) -> str:
         condition = self.fleet
@@ -277,6 +304,7 @@ class Circuit:
             return
         moved = following(self.policy, self.own, self.tally.figures(now), now=now, random=self.random)
         if moved is not None:
+            self._moves.append(Move(self.own.state, moved.state, moved.reason, now, self.tally.figures(now)))
             self.own = moved
             self._note_move(moved.state)
 

@@ -23,11 +23,14 @@ class BreakerPolicy:
     # With 100 workers that make 20 calls/s, 10 % are found within half a second; 20 % within one.
     failing_share: float = 0.1
     open_initial_s: float = 1.0
-    open_max_s: float = 30.0
+    # The other side is asked this rarely at the least; doubled, a recovery is noticed that much later.
+    open_max_s: float = 10.0
     # No Retry-After holds longer: a mistake of the other side must not keep us away for a day.
     retry_after_max_s: float = 300.0
     probes_at_once: int = 2
     probes_needed: int = 3
+    # For this long only reads probe, if there are any: a charge should not be the first to find out.
+    reads_first_s: float = 1.0
     # A dead prober's lease is free again after this. Leases are renewed four times a second.
     lease_s: float = 2.0
     ramp_s: float = 10.0

@@ -57,8 +57,24 @@ class Report:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the fleet knows: its condition (times count from this answer, at 0), its figures, new leases."""
+    """What the fleet knows: its condition (times count from this answer, at 0), its figures, new leases.
+
+    `failing`: some of the workers that fail. `is_moved`: the report's own proposal was carried out.
+    """
 
     condition: Condition
     figures: Figures
     leases: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    is_moved: bool = False
+
+
+@dataclass(frozen=True)
+class Move:
+    """A breaker moved at `at` (seconds of the reader's clock), because of `figures`."""
+
+    before: BreakerState
+    after: BreakerState
+    reason: str
+    at: float
+    figures: Figures
