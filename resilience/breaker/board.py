@@ -96,7 +96,7 @@ class Board:
     @staticmethod
     def _count(entry: _Entry, process: str, report: Report, now: float) -> None:
         entry.window.add(now, total=report.total, failed=report.failed, slow=report.slow)
-        entry.streak = (0 if report.has_answer else entry.streak) + report.hard_failures
+        entry.streak = (0 if report.has_answer else entry.streak) + report.streak
         entry.wished_until = max(entry.wished_until, now + report.retry_after_s)
         for workers, is_one in ((entry.reporting, report.is_reporting), (entry.failing, report.is_failing)):
             if is_one:

@@ -31,7 +31,7 @@ class Condition:
 class Figures:
     """What is known of the calls: of one process (`is_fleet` False), or of all.
 
-    `streak`: hard failures since the last answer. `failing_workers` of `reporting_workers`.
+    `streak`: failures since the last answer, hard ones twice. `failing_workers` of `reporting_workers`.
     `retry_after_s`: what is left of the other side's own wish.
     """
 
@@ -76,8 +76,8 @@ def why_it_trips(policy: BreakerPolicy, figures: Figures) -> str:
     """Return what speaks for opening, "" when nothing does or too few workers see it."""
     if figures.is_fleet and figures.failing_workers < quorum(policy, figures.reporting_workers):
         return ""
-    if figures.streak >= policy.hard_failures:
-        return "unreachable"
+    if figures.streak >= policy.failures_in_row:
+        return "failures_in_row"
     if figures.total < policy.calls_min:
         return ""
     if figures.failed >= policy.failure_rate * figures.total:

@@ -25,7 +25,16 @@ class CallOutcome(Enum):
 FAILURES = frozenset(
     {CallOutcome.TIMEOUT, CallOutcome.SERVER_FAULT, CallOutcome.TRANSPORT, CallOutcome.UNREACHABLE}
 )
-# So sure that a few in a row are enough.
+# So sure that fewer in a row are enough.
 HARD = frozenset({CallOutcome.UNREACHABLE})
 # Says nothing about health, for or against.
 NEUTRAL = frozenset({CallOutcome.OVERLOAD})
+
+_HARD_WEIGHT = 2
+
+
+def weight(outcome: CallOutcome) -> int:
+    """Return what it adds to the failures in a row; 0: it ends them."""
+    if outcome in HARD:
+        return _HARD_WEIGHT
+    return 1 if outcome in FAILURES else 0

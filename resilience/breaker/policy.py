@@ -17,8 +17,10 @@ class BreakerPolicy:
     # A call that takes this long is slow; one that is still out by then counts at once.
     slow_call_s: float = 5.0
     slow_rate: float = 0.8
-    # Calls in a row that found nobody there. At 1, one refused connection in a restart opens.
-    hard_failures: int = 5
+    # Failures in a row, whatever went well before; one that found nobody there counts twice. Without it, a
+    # dependency that dies in full traffic is called until half a window has failed. At 2, one refused
+    # connection in a restart opens.
+    failures_in_row: int = 10
     failing_min: int = 2
     # With 100 workers that make 20 calls/s, 10 % are found within half a second; 20 % within one.
     failing_share: float = 0.1

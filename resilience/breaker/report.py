@@ -32,7 +32,7 @@ class Report:
 
     `version`: of the fleet's condition in which they were counted; what is older than a move away from CLOSED
     says nothing about what came after it.
-    `has_answer`: something answered, which ends the fleet's streak before `hard_failures` are added to it.
+    `has_answer`: something answered, which ends the fleet's streak before `streak` is added to it.
     `is_reporting`: this worker had calls lately; `is_failing`: its own speak against the dependency.
     """
 
@@ -42,7 +42,7 @@ class Report:
     failed: int = 0
     slow: int = 0
     has_answer: bool = False
-    hard_failures: int = 0
+    streak: int = 0
     is_reporting: bool = False
     is_failing: bool = False
     retry_after_s: float = 0.0

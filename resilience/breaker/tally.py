@@ -1,12 +1,10 @@
 """What one process has seen of its calls: its window, its streak, and what it has not told the fleet yet."""
 
 from resilience.breaker.condition import Figures, fails
-from resilience.breaker.outcomes import FAILURES, HARD, NEUTRAL, CallOutcome
+from resilience.breaker.outcomes import FAILURES, NEUTRAL, CallOutcome, weight
 from resilience.breaker.policy import BreakerPolicy
 from resilience.breaker.window import Window
 
-# Ends the streak: somebody was there.
-_ANSWERS = frozenset(CallOutcome) - HARD - {CallOutcome.TIMEOUT, CallOutcome.TRANSPORT}
 # A worker whose last call is older has nothing to say on health: ten calls a minute over a fleet of
 # twenty still make a quorum.
 REPORTING_S = 30.0
@@ -29,8 +27,12 @@ class Tally:
         """Count a call that ended. `was_counted`: as slow, while it was out."""
         untold = self.untold
         self._ended_at = now
-        if outcome in _ANSWERS:
-            self.streak = untold.hard_failures = 0
+        added = weight(outcome)
+        if added:
+            self.streak += added
+            untold.streak += added
+        else:
+            self.streak = untold.streak = 0
             untold.has_answer = True
         if outcome in NEUTRAL:
             return
@@ -38,9 +40,6 @@ class Tally:
         slow = 1 if is_slow and not was_counted else 0
         failed = 1 if outcome in FAILURES else 0
         self._add(now, total=total, failed=failed, slow=slow)
-        if outcome in HARD:
-            self.streak += 1
-            untold.hard_failures += 1
 
     def count_overdue(self, now: float, *, calls: int) -> None:
         """Count calls that are out for so long that they are slow, however they end."""
@@ -101,8 +100,8 @@ class Tally:
 class Untold:
     """Counts since the last report."""
 
-    __slots__ = ("failed", "hard_failures", "has_answer", "slow", "total")
+    __slots__ = ("failed", "has_answer", "slow", "streak", "total")
 
     def __init__(self) -> None:
-        self.total = self.failed = self.slow = self.hard_failures = 0
+        self.total = self.failed = self.slow = self.streak = 0
         self.has_answer = False

@@ -26,7 +26,7 @@ def report_of(circuit: Circuit, *, now: float) -> Report | None:
             failed=untold.failed,
             slow=untold.slow,
             has_answer=untold.has_answer,
-            hard_failures=untold.hard_failures,
+            streak=untold.streak,
             is_reporting=tally.is_reporting(now),
             is_failing=tally.is_failing(now) or circuit.own.state is not BreakerState.CLOSED,
             retry_after_s=tally.wished_s(now),

@@ -34,7 +34,7 @@ def _written(report: Report, *, is_member: bool) -> dict[str, Any]:
         "failures": report.failed,
         "slow": report.slow,
         "has_answer": report.has_answer,
-        "hard": report.hard_failures,
+        "streak": report.streak,
         "is_reporting": report.is_reporting,
         "is_failing": report.is_failing,
         "wish_ms": _ms(report.retry_after_s),
