@@ -13,6 +13,7 @@ class CircuitOpen(Operational):
             f"{breaker} is not called: its breaker is open ({reason}); come back in {retry_after_s:.1f} s.",
             breaker=breaker,
             reason=reason,
+            retry_after_s=retry_after_s,
         )
         self.breaker = breaker
         self.reason = reason
