@@ -69,6 +69,12 @@ class Registry:
             circuit.forget()
             circuit.force(self.overrides.get(circuit.name))
 
+    def clear(self) -> None:
+        """Forget every breaker; for tests."""
+        with self._lock:
+            self._circuits = {}
+            self.overrides = {}
+
     def _made(self, name: str) -> Circuit:
         if len(name) > _NAME_CHARS_MAX or not _NAME.fullmatch(name):
             raise ValueError(f"not a breaker's name: {name!r}")
