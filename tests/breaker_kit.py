@@ -47,7 +47,7 @@ class Fleet:
         self.circuits[index].enter().done(outcome, took_s)
 
     def states(self) -> set[str]:
-        return {one.fleet.state.value for one in self.circuits}
+        return {one.footing.fleet.state.value for one in self.circuits}
 
     def pass_time(self, seconds: float) -> None:
         """Beat until `seconds` have passed."""

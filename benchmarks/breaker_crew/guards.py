@@ -52,7 +52,7 @@ class Ours:
     def is_open(self) -> bool:
         from resilience.breaker import BreakerState
 
-        return self._circuit().fleet.state is BreakerState.OPEN
+        return self._circuit().footing.fleet.state is BreakerState.OPEN
 
 
 class PyBreaker:

@@ -73,7 +73,9 @@ class GuardedClient(stripe.HTTPClient):
         begun_at = time.monotonic()
         try:
             answer = self._inner.request(method, url, headers, post_data)
-            outcome, wish_s = _outcome_of(answer[1], answer[2])
+            outcome = _outcome_of(answer[1], answer[2])
+            if outcome in (CallOutcome.OVERLOAD, CallOutcome.SERVER_FAULT):
+                wish_s = retry_after_s(answer[2], now=clock.now())
         except (NotReachedError, NoAnswerError) as error:
             outcome = _outcome_of_error(error)
             raise
@@ -86,18 +88,17 @@ class GuardedClient(stripe.HTTPClient):
         self._inner.close()
 
 
-def _outcome_of(status: int, headers: Mapping[str, str]) -> tuple[CallOutcome, float | None]:
+def _outcome_of(status: int, headers: Mapping[str, str]) -> CallOutcome:
     if status < HTTPStatus.BAD_REQUEST or headers.get("Idempotent-Replayed") == "true":
         # A replayed 500 tells of the day when it was stored.
-        return CallOutcome.SUCCESS, None
-    wish_s = retry_after_s(headers, now=clock.now())
+        return CallOutcome.SUCCESS
     if status == HTTPStatus.PAYMENT_REQUIRED:
-        return CallOutcome.REFUSAL, wish_s
+        return CallOutcome.REFUSAL
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return CallOutcome.OVERLOAD, wish_s
+        return CallOutcome.OVERLOAD
     # Also 503: a proxy without a server behind it says it for ever, and politely.
     is_theirs = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return (CallOutcome.SERVER_FAULT if is_theirs else CallOutcome.CALLER_FAULT), wish_s
+    return CallOutcome.SERVER_FAULT if is_theirs else CallOutcome.CALLER_FAULT
 
 
 def _outcome_of_error(error: NotReachedError | NoAnswerError) -> CallOutcome:

@@ -6,15 +6,14 @@ sees nothing of a dependency that hangs. So a call counts when it starts, and as
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from typing import NoReturn
 
 from resilience.breaker.call import Call
-from resilience.breaker.condition import Condition, Figures, admitted_share, following
+from resilience.breaker.condition import Condition, admitted_share
 from resilience.breaker.errors import CircuitOpen
+from resilience.breaker.footing import STOPPED, Footing
 from resilience.breaker.forced import Override
 from resilience.breaker.leases import Leases
 from resilience.breaker.outcomes import FAILURES, NEUTRAL, CallOutcome
@@ -29,17 +28,12 @@ BEAT_S = 0.3
 FORCED_RETRY_S = 5.0
 # The lease of a process that is on its own.
 _OWN_LEASE = "own"
-# Moves that nobody has taken note of yet; a breaker moves some twenty times a minute at the most.
-MOVES_MAX = 50
-_STOPPED = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN})
 
 
 class Circuit:
     """Thread-safe. `hurry` is called when the fleet should hear news before the next beat.
 
-    It stands in two conditions: the `fleet`'s, as last heard, and its `own`, for what this process alone
-    has seen. A call passes if both let it. While the fleet stops calls, there is no own condition; while the
-    fleet is not heard of, there is nothing else.
+    A call passes if both conditions of its footing let it: the fleet's, and the process's own.
     """
 
     def __init__(
@@ -53,34 +47,25 @@ class Circuit:
     ) -> None:
         self.name = name
         self.policy = policy
-        self._monotonic = monotonic
         self.random = random
+        self._monotonic = monotonic
         self._hurry = hurry
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self.fleet, self.own = Condition(), Condition()
-        self.fleet_figures = Figures(is_fleet=True)
-        # The newest version of the fleet's condition; where it has gone back to, if it has; and whether
-        # `own` is what the fleet's was.
-        self.version_heard = 0
-        self.forgotten_from: int | None = None
-        self._is_alone = False
-        self.override: Override | None = None
+        self.lock = threading.Lock()
+        self._changed = threading.Condition(self.lock)
         self.tally = Tally(self.policy)
+        self.footing = Footing(self.policy, self.tally, self.random)
         self.leases = Leases()
+        self.override: Override | None = None
         self._calls: set[Call] = set()
-        self._epoch = 0
         self._is_plain = True
         self._turn = self.random.random()
+        self._own_probe_until = 0.0
         self._is_waited_for = False
         self.used_at = self._monotonic()
         self.rejected = self.late = 0
-        self.failing: tuple[str, ...] = ()
-        self.heard_at: float | None = None
-        self._moves: deque[Move] = deque(maxlen=MOVES_MAX)
 
     def forget(self) -> None:
         """Begin anew in a forked child: the calls are the parent's, and its lock may be held for ever."""
@@ -93,10 +78,10 @@ class Circuit:
         something (`is_read` False) leaves the first probes to reads, if there are any.
         """
         self.used_at = now = self._monotonic()
-        token = "" if self._is_plain else self._permission(now, lease_wait_s, is_read)
-        call = Call(self, now, self._epoch, token)
+        token = "" if self._is_plain else self._permission(now, lease_wait_s=lease_wait_s, is_read=is_read)
+        call = Call(self, now, self.footing.epoch, token)
         self._calls.add(call)
-        with self._lock:
+        with self.lock:
             self.tally.window.bucket(now)[0] += 1
         return call
 
@@ -104,77 +89,52 @@ class Circuit:
         """Count how `call` ended (see `Call.done`)."""
         now = self._monotonic()
         is_slow = took_s >= self.policy.slow_call_s
-        with self._lock:
+        is_bad = is_slow or outcome in FAILURES
+        with self.lock:
             if call not in self._calls:
                 return
             self._calls.discard(call)
+            is_timely = call.epoch == self.footing.epoch
             if retry_after_s is not None:
                 self.tally.heed(retry_after_s, now)
-            is_bad = is_slow or outcome in FAILURES
-            if call.epoch == self._epoch:
+            if is_timely:
                 self.tally.count(outcome, is_slow=is_slow, was_counted=call.is_counted, now=now)
             else:
                 self.late += 1
             if call.token:
-                self._end_probe(call, is_passed=not is_bad and outcome not in NEUTRAL)
+                self._end_probe(call, is_passed=not is_bad and outcome not in NEUTRAL, is_timely=is_timely)
             if is_bad or not self._is_plain:
                 self._judge(now)
-            is_news = (is_bad and call.epoch == self._epoch) or call.token != ""
-        if is_news:
+        if (is_bad and is_timely) or call.token:
             self._hurry()
 
     def force(self, override: Override | None) -> None:
         """Let a person's decision count, or no longer."""
-        with self._lock:
+        with self.lock:
             self.override = override
             self._look()
 
     def hear(self, verdict: Verdict, now: float) -> None:
-        """Take what the fleet knows. What it has forgotten (Redis was wiped), this process knows still."""
-        with self._lock:
+        """Take what the fleet knows."""
+        with self.lock:
             self.leases.confirm()
-            self.heard_at = now
-            self.failing = verdict.failing
-            before = self.fleet.state
-            figures = self.fleet_figures
-            self.fleet_figures = verdict.figures
-            heard = verdict.condition
-            heard = replace(heard, since=heard.since + now, until=heard.until + now)
-            is_forgotten = heard.version < self.version_heard
-            kept = self.own if self._is_alone else self.fleet
-            self.forgotten_from = None
-            if is_forgotten and kept.state is not BreakerState.CLOSED:
-                self.forgotten_from = heard.version
-            else:
-                self._is_alone = False
-                self._take_over(heard)
-                if verdict.is_moved and before is not heard.state:
-                    self._moves.append(Move(before, heard.state, heard.reason, now, figures))
-            if self.fleet.state is BreakerState.HALF_OPEN:
-                self.leases.grant(verdict.leases, now=now)
-            self._changed.notify_all()
+            self.footing.hear(verdict, now)
+            self._settle(verdict.leases, now)
 
     def go_alone(self, now: float) -> None:
-        """Go on by oneself, from where the fleet stood when it was heard last."""
-        with self._lock:
-            if self.fleet.state is not BreakerState.CLOSED:
-                self.own, self.fleet = self.fleet, Condition(version=-1)
-                self._is_alone = True
-                self.tally.begin_anew()
-            self.tally.take_untold()
-            self.leases.give_up_free()
-            self._judge(now)
-            self._changed.notify_all()
+        """Go on by oneself: the fleet is not heard of."""
+        with self.lock:
+            self.footing.go_alone(now)
+            self._settle((), now)
 
     def count_overdue(self, now: float) -> None:
         """Count the calls that are out for too long."""
-        with self._lock:
+        with self.lock:
+            epoch, since = self.footing.epoch, now - self.policy.slow_call_s
             overdue = [
                 call
                 for call in tuple(self._calls)
-                if not call.is_counted
-                and call.epoch == self._epoch
-                and now - call.started_at >= self.policy.slow_call_s
+                if not call.is_counted and call.epoch == epoch and call.started_at <= since
             ]
             for call in overdue:
                 call.is_counted = True
@@ -182,101 +142,91 @@ class Circuit:
                 self.tally.count_overdue(now, calls=len(overdue))
                 self._judge(now)
 
-    def take_moves(self) -> list["Move"]:
-        """Return the moves since the last time: this process's own, and those that it made for the fleet."""
-        with self._lock:
-            moves = list(self._moves)
-            self._moves.clear()
-        return moves
-
-    @property
-    def lock(self) -> threading.Lock:
-        """What guards tally, leases and conditions."""
-        return self._lock
+    def take_moves(self) -> list[Move]:
+        """Return the moves since the last time."""
+        with self.lock:
+            return self.footing.take_moves()
 
     @property
     def in_flight(self) -> int:
         """How many calls are out."""
         return len(self._calls)
 
-    def governing(self) -> Condition:
-        """Return the condition that decides: the fleet's, unless only this process is concerned."""
-        return self.fleet if self.fleet.state is not BreakerState.CLOSED else self.own
-
-    def _permission(self, now: float, lease_wait_s: float, is_read: bool) -> str:  # noqa: FBT001
+    def _permission(self, now: float, *, lease_wait_s: float, is_read: bool) -> str:
         """Return the lease to go under, "" where none is needed."""
         override = self.override
         force = override.force if override and now < override.until else None
-        if override and force is Force.FORCED_OPEN:
-            self.rejected += 1
-            raise CircuitOpen(
-                breaker=self.name,
-                retry_after_s=min(FORCED_RETRY_S, override.until - now),
-                reason=f"forced by {override.owner}: {override.reason}",
-            )
         try:
-            with self._lock:
+            if override and force is Force.FORCED_OPEN:
+                left_s = min(FORCED_RETRY_S, override.until - now)
+                raise CircuitOpen(
+                    breaker=self.name,
+                    retry_after_s=left_s,
+                    reason=f"forced by {override.owner}: {override.reason}",
+                )
+            with self.lock:
                 self._judge(now)
-                self._leave_to_reads(now, is_read=is_read)
+                if not is_read:
+                    self._leave_to_reads(now)
                 return self._fleet_lease(now, 0.0 if force else lease_wait_s) or self._own_lease(now)
         except CircuitOpen:
-            if force:
+            if force in (Force.FORCED_CLOSED, Force.METRICS_ONLY):
                 return ""
             self.rejected += 1
             raise
 
-    def _leave_to_reads(self, now: float, *, is_read: bool) -> None:
-        condition = self.governing()
-        reads_until = condition.since + self.policy.reads_first_s
-        if condition.state is BreakerState.HALF_OPEN and not is_read and now < reads_until:
+    def _leave_to_reads(self, now: float) -> None:
+        condition = self.footing.governing()
+        is_due = condition.state is BreakerState.OPEN and now >= condition.until
+        reads_until = (now if is_due else condition.since) + self.policy.reads_first_s
+        if (is_due or condition.state is BreakerState.HALF_OPEN) and now < reads_until:
             self._reject(condition, reads_until - now)
 
     def _fleet_lease(self, now: float, lease_wait_s: float) -> str:
-        condition = self.fleet
+        condition = self.footing.fleet
         if condition.state is BreakerState.RAMPING:
             self._take_turn(condition, now)
-        is_probed = condition.state is BreakerState.HALF_OPEN or now >= condition.until
-        if condition.state not in _STOPPED:
+        if condition.state not in STOPPED:
             return ""
-        if not is_probed:
+        if condition.state is BreakerState.OPEN and now < condition.until:
             self._reject(condition, condition.until - now)
-        lease = self.leases.take()
+        lease = self.leases.take(now)
         if lease is None and lease_wait_s > 0 and not self._is_waited_for:
             lease = self._waited_for_lease(lease_wait_s)
-        if lease is None:
+        if lease is None and self.footing.fleet.state in STOPPED:
             self.leases.wanted = 1
-            if self.fleet.state in _STOPPED:
-                self._reject(condition, BEAT_S)
-            return ""
-        return lease
+            self._reject(condition, BEAT_S)
+        return lease or ""
 
     def _waited_for_lease(self, limit_s: float) -> str | None:
         """Wait for the fleet's word; the lock is free meanwhile."""
         self.leases.wanted = 1
         self._is_waited_for = True
         try:
-            self._lock.release()
+            self.lock.release()
             try:
                 self._hurry()
             finally:
-                self._lock.acquire()
+                self.lock.acquire()
             self._changed.wait_for(
-                lambda: self.leases.has_free or self.fleet.state not in _STOPPED, timeout=limit_s
+                lambda: self.leases.has_free or self.footing.fleet.state not in STOPPED, timeout=limit_s
             )
         finally:
             self._is_waited_for = False
-        return self.leases.take()
+        return self.leases.take(self._monotonic())
 
     def _own_lease(self, now: float) -> str:
-        condition = self.own
+        condition = self.footing.own
         match condition.state:
             case BreakerState.OPEN:
                 self._reject(condition, condition.until - now)
             case BreakerState.RAMPING:
                 self._take_turn(condition, now)
             case BreakerState.HALF_OPEN:
-                if any(call.token == _OWN_LEASE for call in tuple(self._calls)):
+                if now < self._own_probe_until:
                     self._reject(condition, BEAT_S)
+                # A call that is never told the end of must not be waited for without end.
+                self._own_probe_until = now + self.policy.lease_s + self.policy.slow_call_s
                 return _OWN_LEASE
         return ""
 
@@ -291,42 +241,29 @@ class Circuit:
     def _reject(self, condition: Condition, retry_after_s: float) -> NoReturn:
         raise CircuitOpen(breaker=self.name, retry_after_s=max(0.0, retry_after_s), reason=condition.reason)
 
-    def _end_probe(self, call: Call, *, is_passed: bool) -> None:
+    def _end_probe(self, call: Call, *, is_passed: bool, is_timely: bool) -> None:
         if call.token != _OWN_LEASE:
             self.leases.end(call.token, is_passed=is_passed)
-        elif call.epoch == self._epoch:
+        elif is_timely:
+            self._own_probe_until = 0.0
             self.tally.passed += int(is_passed)
             self.tally.probes_failed += int(not is_passed)
 
     def _judge(self, now: float) -> None:
-        """Move the own condition on, while it is this process's to decide."""
-        if self.fleet.state in _STOPPED:
-            return
-        moved = following(self.policy, self.own, self.tally.figures(now), now=now, random=self.random)
-        if moved is not None:
-            self._moves.append(Move(self.own.state, moved.state, moved.reason, now, self.tally.figures(now)))
-            self.own = moved
-            self._note_move(moved.state)
+        before = self.footing.own
+        self.footing.judge(now)
+        if self.footing.own is not before:
+            self._own_probe_until = 0.0
+            self._look()
 
-    def _take_over(self, condition: Condition) -> None:
-        self.version_heard = condition.version
-        if condition.version == self.fleet.version:
-            return
-        self.fleet = condition
-        if condition.state is not BreakerState.CLOSED:
-            self.own = Condition(version=self.own.version + 1)
-        if condition.state not in _STOPPED:
+    def _settle(self, granted: tuple[str, ...], now: float) -> None:
+        """Take the leases, and let those who wait for one look."""
+        if self.footing.fleet.state is BreakerState.HALF_OPEN:
+            self.leases.grant(granted, now=now)
+        elif self.footing.fleet.state is not BreakerState.OPEN:
             self.leases.give_up_free()
-        self._note_move(condition.state)
-        # The fleet counts anew too.
-        self.tally.take_untold()
-
-    def _note_move(self, state: BreakerState) -> None:
-        """Let nothing that began before the move count after it."""
-        if state is not BreakerState.CLOSED:
-            self._epoch += 1
-            self.tally.begin_anew()
         self._look()
+        self._changed.notify_all()
 
     def _look(self) -> None:
-        self._is_plain = self.override is None and {self.fleet.state, self.own.state} == {BreakerState.CLOSED}
+        self._is_plain = self.override is None and self.footing.is_closed

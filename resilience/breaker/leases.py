@@ -6,6 +6,8 @@ from resilience.breaker.report import Ended
 
 # A granted lease that no call takes goes back to the fleet after this; 4 beats.
 UNUSED_S = 1.0
+# A call that is out for longer than this was lost by a bug: its lease is renewed no more.
+USED_S_MAX = 60.0
 
 
 class Leases:
@@ -13,7 +15,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._free: dict[str, float] = {}
-        self._used: set[str] = set()
+        self._used: dict[str, float] = {}
         self._ended: list[Ended] = []
         self._told: tuple[Ended, ...] = ()
         self.wanted = 0
@@ -24,12 +26,12 @@ class Leases:
             self._free[token] = now + UNUSED_S
         self.wanted = max(0, self.wanted - len(tokens))
 
-    def take(self) -> str | None:
+    def take(self, now: float) -> str | None:
         """Return a lease for one call, None when none is there."""
         if not self._free:
             return None
         token, _until = self._free.popitem()
-        self._used.add(token)
+        self._used[token] = now + USED_S_MAX
         return token
 
     @property
@@ -41,7 +43,7 @@ class Leases:
         """Give a used lease back with what its call showed; tell whether it was one."""
         if token not in self._used:
             return False
-        self._used.discard(token)
+        del self._used[token]
         self._ended.append(Ended(token, is_passed))
         return True
 
@@ -50,6 +52,8 @@ class Leases:
         for token in [token for token, until in self._free.items() if until <= now]:
             del self._free[token]
             self._ended.append(Ended(token, None))
+        for token in [token for token, until in self._used.items() if until <= now]:
+            self.end(token, is_passed=None)
         return (*self._free, *self._used)
 
     def take_ended(self) -> tuple[Ended, ...]:

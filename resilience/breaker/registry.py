@@ -103,5 +103,5 @@ class Registry:
 
 
 def _worth(circuit: Circuit) -> tuple[bool, float]:
-    is_at_work = circuit.in_flight > 0 or circuit.governing().state is not BreakerState.CLOSED
+    is_at_work = circuit.in_flight > 0 or circuit.footing.governing().state is not BreakerState.CLOSED
     return is_at_work, circuit.used_at

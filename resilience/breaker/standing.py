@@ -91,13 +91,13 @@ def _names(client: "redis.Redis", wall: datetime) -> Sequence[str]:
 
 def _standing(circuit: Circuit, now: float, wall: datetime) -> Standing:
     with circuit.lock:
-        condition = circuit.governing()
+        condition = circuit.footing.governing()
         return replace(
             _of_condition(circuit.name, condition, circuit.override, now, wall),
-            is_fleet=condition is circuit.fleet,
+            is_fleet=condition is circuit.footing.fleet,
             local=circuit.tally.figures(now),
-            fleet=circuit.fleet_figures,
-            failing=circuit.failing,
+            fleet=circuit.footing.fleet_figures,
+            failing=circuit.footing.failing,
             in_flight=circuit.in_flight,
             rejected=circuit.rejected,
             late=circuit.late,

@@ -21,14 +21,14 @@ def report_of(circuit: Circuit, *, now: float) -> Report | None:
         held = circuit.leases.held(now)
         return Report(
             name=circuit.name,
-            version=circuit.fleet.version,
+            version=circuit.footing.fleet.version,
             total=untold.total,
             failed=untold.failed,
             slow=untold.slow,
             has_answer=untold.has_answer,
             streak=untold.streak,
             is_reporting=tally.is_reporting(now),
-            is_failing=tally.is_failing(now) or circuit.own.state is not BreakerState.CLOSED,
+            is_failing=tally.is_failing(now) or circuit.footing.own.state is not BreakerState.CLOSED,
             retry_after_s=tally.wished_s(now),
             leases_wanted=circuit.leases.wanted,
             leases_held=held,
@@ -48,20 +48,27 @@ def has_proposal(circuit: Circuit, *, now: float) -> bool:
 
 def _is_idle(circuit: Circuit, now: float) -> bool:
     return (
-        circuit.governing().state is BreakerState.CLOSED
+        circuit.footing.governing().state is BreakerState.CLOSED
         and not circuit.in_flight
         and now - circuit.used_at > ATTENTION_S
     )
 
 
 def _proposal(circuit: Circuit, now: float) -> Proposal | None:
-    if circuit.forgotten_from is not None:
+    if circuit.footing.forgotten_from is not None:
         # The fleet's memory was wiped, and this process remembers.
-        return _proposed(circuit.governing(), circuit.forgotten_from, circuit.version_heard + 1, now)
-    moved = following(circuit.policy, circuit.fleet, circuit.fleet_figures, now=now, random=circuit.random)
+        return _proposed(
+            circuit.footing.governing(),
+            circuit.footing.forgotten_from,
+            circuit.footing.version_heard + 1,
+            now,
+        )
+    moved = following(
+        circuit.policy, circuit.footing.fleet, circuit.footing.fleet_figures, now=now, random=circuit.random
+    )
     if moved is None:
         return None
-    return _proposed(moved, circuit.fleet.version, moved.version, now)
+    return _proposed(moved, circuit.footing.fleet.version, moved.version, now)
 
 
 def _proposed(condition: Condition, expected_version: int, version: int, now: float) -> Proposal:

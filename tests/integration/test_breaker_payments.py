@@ -72,7 +72,7 @@ def test_while_a_gateway_is_down_sagas_wait_and_spend_no_attempt_and_end_well(li
     for _round in range(4):
         carry_once(orders)
 
-    assert line.breaker.own.state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
+    assert line.breaker.footing.own.state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
     assert line.breaker.rejected > ORDERS
     assert {saga.attempt for saga in sagas(orders)} == {0}
     assert {saga.status for saga in sagas(orders)} == {"running"}
@@ -91,7 +91,7 @@ def test_while_a_gateway_is_down_sagas_wait_and_spend_no_attempt_and_end_well(li
 def test_a_held_back_saga_comes_back_when_the_breaker_says(line: Line) -> None:
     stock(1)
     order_id = place()
-    line.breaker.own = line.breaker.own.__class__(
+    line.breaker.footing.own = line.breaker.footing.own.__class__(
         BreakerState.OPEN, version=1, since=time.monotonic(), until=time.monotonic() + 20, wait_s=5
     )
     line.breaker.force(None)
@@ -249,7 +249,7 @@ def test_a_throttled_call_is_the_limiters_matter() -> None:
         answers = [gateway.observe("pi_1") for _ in range(30)]
 
     assert {type(answer) for answer in answers} == {Throttled}
-    assert breaker("gateway:judged").own.state is BreakerState.CLOSED
+    assert breaker("gateway:judged").footing.own.state is BreakerState.CLOSED
 
 
 def test_a_bug_of_ours_leaves_no_call_out() -> None:

@@ -144,7 +144,7 @@ def test_a_frozen_redis_costs_no_call_anything_and_the_process_goes_on_by_itself
     name: str, harness: Harness
 ) -> None:
     rejects(name)
-    wait_until(lambda: breaker(name).heard_at is not None, limit_s=5)
+    wait_until(lambda: breaker(name).footing.heard_at is not None, limit_s=5)
     pids = harness.supervisor.pids()[REDIS]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -163,7 +163,7 @@ def test_a_frozen_redis_costs_no_call_anything_and_the_process_goes_on_by_itself
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     thawed_at = time.monotonic()
-    wait_until(lambda: (breaker(name).heard_at or 0) > thawed_at, limit_s=5)
+    wait_until(lambda: (breaker(name).footing.heard_at or 0) > thawed_at, limit_s=5)
 
 
 def test_the_fleet_is_seen_from_outside(name: str) -> None:

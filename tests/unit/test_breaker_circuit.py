@@ -52,7 +52,7 @@ def test_failures_of_any_kind_in_a_row_open_it_whatever_went_well_before():
     for call in [one.enter() for _ in range(6)]:
         call.done(CallOutcome.TRANSPORT, 0.01)
 
-    assert one.own.reason == "failures_in_row"
+    assert one.footing.own.reason == "failures_in_row"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_a_healthy_dependency_says_never_opens_it(outcome):
     for _ in range(200):
         one.enter().done(outcome, 0.01)
 
-    assert one.own.state is BreakerState.CLOSED
+    assert one.footing.own.state is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_a_sick_one_does_opens_it(outcome):
     for call in [one.enter() for _ in range(4)]:
         call.done(outcome, 0.01)
 
-    assert one.own.state is BreakerState.OPEN
+    assert one.footing.own.state is BreakerState.OPEN
 
 
 def test_old_failures_are_forgotten():
@@ -88,7 +88,7 @@ def test_old_failures_are_forgotten():
     clock.at += 10
     one.enter().done(CallOutcome.TIMEOUT, 0.1)
 
-    assert one.own.state is BreakerState.CLOSED
+    assert one.footing.own.state is BreakerState.CLOSED
 
 
 def test_slow_answers_open_it():
@@ -97,7 +97,7 @@ def test_slow_answers_open_it():
     for _ in range(4):
         one.enter().done(CallOutcome.SUCCESS, 1.5)
 
-    assert one.own.reason == "slow_calls"
+    assert one.footing.own.reason == "slow_calls"
 
 
 def test_a_call_that_is_out_too_long_counts_before_it_ends_and_once():
@@ -108,7 +108,7 @@ def test_a_call_that_is_out_too_long_counts_before_it_ends_and_once():
     clock.at += 1.0
     one.count_overdue(clock.at)
 
-    assert one.own.state is BreakerState.OPEN
+    assert one.footing.own.state is BreakerState.OPEN
     for call in calls:
         call.done(CallOutcome.TIMEOUT, 8.0)
     assert one.late == 4
@@ -136,14 +136,14 @@ def test_a_late_answer_is_counted_and_neither_closes_nor_opens():
     fail_hard(one, 3)
     for call in old[:10]:
         call.done(CallOutcome.SUCCESS, 1.0)
-    assert one.own.state is BreakerState.OPEN
+    assert one.footing.own.state is BreakerState.OPEN
 
     recover(one, clock)
-    assert one.own.state is BreakerState.RAMPING
+    assert one.footing.own.state is BreakerState.RAMPING
     for call in old[10:]:
         call.done(CallOutcome.UNREACHABLE, 9.0)
 
-    assert one.own.state is BreakerState.RAMPING
+    assert one.footing.own.state is BreakerState.RAMPING
     assert one.late == 20
 
 
@@ -164,15 +164,15 @@ def test_by_itself_it_probes_one_call_at_a_time():
         one.enter()
     probe.done(CallOutcome.UNREACHABLE, 0.01)
 
-    assert one.own.state is BreakerState.OPEN
-    assert one.own.reason == "probe_failed"
+    assert one.footing.own.state is BreakerState.OPEN
+    assert one.footing.own.reason == "probe_failed"
 
 
 def test_a_change_leaves_the_first_probes_to_reads():
     clock = Clock()
     one = circuit(clock)
     fail_hard(one, 3)
-    clock.at = one.own.until
+    clock.at = one.footing.own.until
 
     with pytest.raises(CircuitOpen) as refused:
         one.enter(is_read=False)
@@ -202,7 +202,7 @@ def test_a_ramp_admits_its_share():
     begun_at = clock.at
 
     admitted = expected = 0.0
-    while one.own.state is BreakerState.RAMPING:
+    while one.footing.own.state is BreakerState.RAMPING:
         expected += max(0.1, (clock.at - begun_at) / POLICY.ramp_s)
         admitted += admits(one)
         clock.at += 0.01
@@ -219,7 +219,7 @@ def test_forced_to_let_through_it_stops_nothing_and_counts_on(force):
 
     fail_hard(one, 20)
 
-    assert one.own.state is BreakerState.OPEN
+    assert one.footing.own.state is BreakerState.OPEN
     assert one.rejected == 0
     one.force(None)
     assert not admits(one)
@@ -327,8 +327,8 @@ def test_one_broken_worker_of_twenty_opens_only_itself():
         fleet.beat()
 
     assert fleet.states() == {"closed"}
-    assert fleet.circuits[0].own.state is not BreakerState.CLOSED
-    assert all(one.own.state is BreakerState.CLOSED for one in fleet.circuits[1:])
+    assert fleet.circuits[0].footing.own.state is not BreakerState.CLOSED
+    assert all(one.footing.own.state is BreakerState.CLOSED for one in fleet.circuits[1:])
 
 
 def opened_fleet(processes: int = 5) -> Fleet:
@@ -405,14 +405,14 @@ def test_passed_probes_lead_over_a_ramp_to_closed():
 
 def test_a_failed_probe_opens_again_for_all():
     fleet = half_open_fleet()
-    version = fleet.circuits[0].fleet.version
+    version = fleet.circuits[0].footing.fleet.version
 
     want_probes(fleet)[0].done(CallOutcome.SERVER_FAULT, 0.01)
     fleet.beat()
     fleet.beat()
 
     assert fleet.states() == {"open"}
-    assert {one.fleet.version for one in fleet.circuits} == {version + 1}
+    assert {one.footing.fleet.version for one in fleet.circuits} == {version + 1}
 
 
 def test_a_lease_that_nobody_uses_goes_back():
@@ -440,19 +440,19 @@ def test_without_the_board_an_open_fleet_goes_on_as_it_was_and_comes_back_by_its
     assert not admits(one)
     recover(one, fleet.clock)
 
-    assert one.own.state is BreakerState.RAMPING
+    assert one.footing.own.state is BreakerState.RAMPING
 
 
 def test_a_wiped_board_learns_again_from_whoever_remembers():
     fleet = opened_fleet()
-    version = fleet.circuits[0].fleet.version
+    version = fleet.circuits[0].footing.fleet.version
     fleet.board.wipe()
 
     fleet.beat(0.1)
     fleet.beat(0.1)
 
     assert fleet.states() == {"open"}
-    assert {one.fleet.version for one in fleet.circuits} == {version + 1}
+    assert {one.footing.fleet.version for one in fleet.circuits} == {version + 1}
 
 
 def test_a_board_that_was_wiped_and_away_learns_again():
@@ -476,7 +476,7 @@ def test_a_board_that_comes_back_unchanged_counts_again():
     fleet.beat(0.1)
 
     assert fleet.states() == {"open"}
-    assert {one.own.state for one in fleet.circuits} == {BreakerState.CLOSED}
+    assert {one.footing.own.state for one in fleet.circuits} == {BreakerState.CLOSED}
 
 
 def test_of_two_who_would_move_one_does():
@@ -512,4 +512,4 @@ def test_retry_after_reaches_the_fleet():
     fleet.beat(0.0)
 
     assert fleet.states() == {"open"}
-    assert fleet.circuits[2].fleet.until - fleet.clock.at == pytest.approx(45.0)
+    assert fleet.circuits[2].footing.fleet.until - fleet.clock.at == pytest.approx(45.0)
