@@ -3,22 +3,17 @@
 import contextlib
 import os
 import secrets
-import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from benchmarks.breaker_crew.crew import Dependency, crew
+from benchmarks.breaker_crew.hot import hot_path, with_storage
 from benchmarks.breaker_crew.notes import Notes, Orders
+from benchmarks.breaker_crew.servers import own_servers
 from benchmarks.tools.row import Row
-from config.stack.ports import pick_port
-from config.stack.postgres import Tuning
-from config.stack.servers import ServerPorts, ServerSecrets, start_servers
-from config.stack.supervisor import Supervisor
 
 WORKERS = 40
 # Of the whole fleet: the research's model has 20; a busier dependency is called more before anybody can know.
@@ -26,7 +21,6 @@ CALLS_PER_S = 20.0
 BUSY_CALLS_PER_S = 160.0
 REACHED_MAX = 25
 OPEN_S_MAX = 1.0
-HOT_US_MAX = 5.0
 _LIMIT_S = 60.0
 # A peer that has not opened by then lets everything through.
 _PEER_LIMIT_S = 20.0
@@ -34,140 +28,15 @@ _PEER_LIMIT_S = 20.0
 
 def measure(*, short: bool) -> list[Row]:
     """Return the rows; some four minutes, `short` some thirty seconds."""
-    with _redis():
-        import django
-
-        django.setup()
+    with own_servers():
         return [
-            _hot_path(calls=20_000 if short else 200_000),
-            *([] if short else [_with_storage()]),
+            hot_path(calls=20_000 if short else 200_000),
+            *([] if short else [with_storage()]),
             *_dead(CALLS_PER_S, rounds=1 if short else 3, peers=() if short else ("interlock", "pybreaker")),
             *([] if short else _dead(BUSY_CALLS_PER_S, rounds=2, peers=("interlock", "pybreaker"))),
             *([] if short else _ramped()),
             *_killed_prober(rounds=1 if short else 3),
         ]
-
-
-@contextlib.contextmanager
-def _redis() -> Iterator[None]:
-    """Run servers of our own; the workers find them through the environment."""
-    directory = Path(tempfile.mkdtemp(prefix="holdfast-breaker-"))
-    directory.chmod(0o711)
-    random = Random()
-    supervisor = Supervisor(
-        logs=directory / "logs", random=random, checkpoint=_pass, progress=_ignore, report=print
-    )
-    try:
-        addresses = start_servers(
-            supervisor=supervisor,
-            directory=directory / "data",
-            ports=ServerPorts(*(pick_port(random=random) for _server in range(3))),
-            server_secrets=ServerSecrets(),
-            tuning=Tuning(shared_buffers="64MB", fsync=False),
-        )
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "HOLDFAST_SECRET_KEY": secrets.token_hex(32),
-            "HOLDFAST_REDIS_URL": addresses.redis,
-            "HOLDFAST_DATABASE_URL": addresses.primary,
-            "HOLDFAST_REPLICA_URL": addresses.replica,
-        }
-        yield
-    finally:
-        supervisor.stop([])
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _pass() -> None:
-    pass
-
-
-def _ignore(_part: str) -> None:
-    pass
-
-
-# What a call costs
-
-
-def _hot_path(*, calls: int) -> Row:
-    """Compare in turns, so that a busy moment meets all."""
-    import pybreaker
-    from interlock import CircuitBreaker
-
-    theirs, others = pybreaker.CircuitBreaker(), CircuitBreaker(name="hot")
-    contenders: dict[str, Callable[[], None]] = {
-        "ours": _ours("bench:hot"),
-        "pybreaker": lambda: theirs.call(_nothing),
-        "interlock": lambda: others.call(_nothing),
-    }
-    found = _medians_us(contenders, calls)
-    return Row(
-        "a call through a closed breaker, median (counted in memory, no network)",
-        f"{found['ours']:.2f} µs",
-        f"≤ {HOT_US_MAX:g} µs",
-        f"pybreaker {found['pybreaker']:.2f} µs, interlock-cb {found['interlock']:.2f} µs (both in memory)",
-        found["ours"] <= HOT_US_MAX,
-    )
-
-
-def _with_storage() -> Row:
-    """The same while the fleet is counted in Redis, as each of them would run in production."""
-    import pybreaker
-    import redis
-    from django.conf import settings
-    from interlock import CircuitBreaker
-    from interlock.integrations.redis import RedisStorage
-
-    client = redis.Redis.from_url(settings.PULSE_REDIS_URL)
-    theirs = pybreaker.CircuitBreaker(
-        state_storage=pybreaker.CircuitRedisStorage("closed", client, namespace="hot")
-    )
-    others = CircuitBreaker(name="hot-shared", storage=RedisStorage(client))
-    found = _medians_us(
-        {
-            "ours": _ours("bench:shared"),
-            "pybreaker": lambda: theirs.call(_nothing),
-            "interlock": lambda: others.call(_nothing),
-        },
-        5_000,
-    )
-    return Row(
-        "the same, shared over Redis",
-        f"{found['ours']:.2f} µs",
-        f"≤ {HOT_US_MAX:g} µs",
-        f"pybreaker {found['pybreaker']:.0f} µs, interlock-cb {found['interlock']:.2f} µs",
-        found["ours"] <= HOT_US_MAX,
-    )
-
-
-def _ours(name: str) -> Callable[[], None]:
-    from resilience.breaker import CallOutcome, breaker
-
-    success = CallOutcome.SUCCESS
-
-    def call() -> None:
-        under_way = breaker(name).enter()
-        _nothing()
-        under_way.done(success, 0.001)
-
-    return call
-
-
-def _nothing() -> None:
-    pass
-
-
-def _medians_us(contenders: dict[str, Callable[[], None]], calls: int) -> dict[str, float]:
-    """Return what a call costs beyond calling nothing, the median over batches."""
-    batch = 500
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for _round in range(max(1, calls // batch)):
-        for name, call in contenders.items():
-            begun_at = time.perf_counter()
-            for _ in range(batch):
-                call()
-            taken[name].append((time.perf_counter() - begun_at) / batch * 1e6)
-    return {name: statistics.median(batches) for name, batches in taken.items()}
 
 
 # A dependency that dies
@@ -205,9 +74,7 @@ def _dead(calls_per_s: float, *, rounds: int, peers: tuple[str, ...]) -> list[Ro
 
 
 def _told(death: _Death) -> str:
-    end = (
-        "not all had opened after 20 s" if death.all_open_s is None else f"all open {death.all_open_s:.1f} s"
-    )
+    end = "not all open after 20 s" if death.all_open_s is None else f"all open {death.all_open_s:.1f} s"
     return f"{death.reached} ({end})"
 
 
@@ -326,14 +193,13 @@ def _dependency() -> Iterator[Dependency]:
 
 
 def _crew(guard: str, dependency: Dependency, *, workers: int) -> contextlib.AbstractContextManager[Notes]:
-    nowhere = "postgresql://nobody@127.0.0.1:1/none"
     return crew(
         workers=workers,
         guard=guard,
         name=f"bench:{secrets.token_hex(4)}",
         port=dependency.port,
         directory=Path(tempfile.gettempdir()),
-        environment={"HOLDFAST_DATABASE_URL": nowhere, "HOLDFAST_REPLICA_URL": nowhere},
+        environment={},
     )
 
 
