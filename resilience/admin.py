@@ -4,6 +4,8 @@ from django.contrib import admin
 
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import RUNNING, AuditRun
+from resilience.breaker import BreakerState, Force
+from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events import event_types, subscriptions
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
 from resilience.flags.models import FlagChange, FlagGuard
@@ -182,3 +184,45 @@ class AuditRunAdmin(ReadOnlyAdmin):
         """Name the checks that failed or could not tell."""
         checks = run.results.get("checks", [])
         return ", ".join(check["id"] for check in checks if check["verdict"] in ("fail", "unknown"))
+
+
+@admin.register(BreakerOverride)
+class BreakerOverrideAdmin(ReadOnlyAdmin):
+    """Forced states, also those that have ended; `manage.py breaker` changes them."""
+
+    list_display = ("name", "state", "owner", "reason", "until", "created_at")
+    list_filter = (filter_by("state", lambda: list(Force)),)
+    search_fields = ("name", "owner")
+    ordering = ("name",)
+
+
+@admin.register(BreakerOverrideChange)
+class BreakerOverrideChangeAdmin(ReadOnlyAdmin):
+    """Who forced what upon which breaker, the newest first."""
+
+    list_display = ("name", "action", "state", "operator", "reason", "until", "at")
+    list_filter = ("action",)
+    search_fields = ("name", "operator")
+    ordering = ("-at",)
+
+
+@admin.register(BreakerTransition)
+class BreakerTransitionAdmin(ReadOnlyAdmin):
+    """How breakers moved, the newest first."""
+
+    list_display = (
+        "breaker",
+        "scope",
+        "before",
+        "after",
+        "reason",
+        "failed",
+        "total",
+        "slow",
+        "failing_workers",
+        "process",
+        "at",
+    )
+    list_filter = ("scope", filter_by("after", lambda: list(BreakerState)))
+    search_fields = ("breaker", "process")
+    ordering = ("-at",)

@@ -2,6 +2,7 @@
 
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
+from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
 from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
@@ -10,6 +11,9 @@ from resilience.saga.models import OperatorAction, Saga, SagaStep
 __all__ = [
     "ApiKey",
     "AuditRun",
+    "BreakerOverride",
+    "BreakerOverrideChange",
+    "BreakerTransition",
     "DeadLetter",
     "EventStream",
     "FlagChange",

@@ -9,11 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
+from django.conf import settings
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from config.stack.servers import Addresses
 from resilience import pulse
+from resilience.breaker import process
 from resilience.budgets.fleet import SPENDING
 from resilience.budgets.registry import forget
 from resilience.caching.process import begin_anew
@@ -83,6 +86,18 @@ def sandbox(harness: Harness) -> Iterator[SandboxClient]:
     client.clear_faults()
     yield client
     client.clear_faults()
+
+
+@pytest.fixture(autouse=True)
+def _breakers_of_its_own() -> Iterator[None]:
+    """Let what a test made of a dependency not be known to the next one."""
+    yield
+    if process.registry.all():
+        pulse.stop()
+        process.registry.clear()
+        with redis.Redis.from_url(settings.PULSE_REDIS_URL) as client:
+            for key in client.scan_iter("hf:breaker*"):
+                client.delete(key)
 
 
 @pytest.fixture(scope="session")

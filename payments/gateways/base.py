@@ -131,9 +131,13 @@ class Declined(_Heard):
 
 @dataclass(frozen=True)
 class NotSent(_Heard):
-    """It provably never reached the gateway (refused connection, DNS, open breaker)."""
+    """It provably never reached the gateway (refused connection, DNS, open breaker).
+
+    `retry_after_s`: how long an open breaker wants it to wait.
+    """
 
     error: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,14 @@ class NotReachedError(stripe.APIConnectionError):
     """No connection came about, so that not a byte of the request has left."""
 
 
+class HeldBackError(NotReachedError):
+    """No connection was even tried; none should be before `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class NoAnswerError(stripe.APIConnectionError):
     """The request may have arrived, and no complete answer came back."""
 

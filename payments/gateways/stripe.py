@@ -25,6 +25,7 @@ from payments.gateways.base import (
     Throttled,
 )
 from payments.gateways.errors import StatementUnavailableError
+from payments.gateways.guarded import GuardedClient
 from payments.gateways.http import ThinClient
 from payments.gateways.stripe_amounts import AmountRefusedError
 from payments.gateways.stripe_answers import answer_of
@@ -71,8 +72,13 @@ class StripeGateway:
                 secret_key,
                 base_addresses={"api": self._url},
                 max_network_retries=0,
-                http_client=ThinClient(
-                    origin=self._url, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s
+                http_client=GuardedClient(
+                    ThinClient(
+                        origin=self._url,
+                        connect_timeout_s=connect_timeout_s,
+                        read_timeout_s=read_timeout_s,
+                    ),
+                    account=name,
                 ),
             )
         )

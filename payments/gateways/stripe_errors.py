@@ -19,13 +19,12 @@ from payments.gateways.base import (
     Void,
 )
 from payments.gateways.errors import KeyReusedError
-from payments.gateways.http import NotReachedError
+from payments.gateways.http import HeldBackError, NotReachedError
+from payments.gateways.retry_after import retry_after_s
 from payments.gateways.stripe_answers import answer_of, refusal_of
 from payments.gateways.stripe_evidence import error_body, headers_of
 from payments.gateways.stripe_fields import TEXT_CHARS_MAX, UnusableError, id_of, text
-
-# A wait longer than this is a mistake of theirs: we would rather ask once too often.
-RETRY_AFTER_S_MAX = 3600
+from resilience import clock
 
 Unanswered = NotSent | Throttled | InDoubt
 
@@ -61,6 +60,8 @@ def is_unknown(error: stripe.StripeError) -> bool:
 def unanswered(error: stripe.StripeError) -> Unanswered:
     """Judge an error that came instead of an answer, for what can be said without knowing the request."""
     match error:
+        case HeldBackError():
+            return NotSent(_short(error), error.retry_after_s)
         case NotReachedError():
             return NotSent(_short(error))
         case stripe.APIConnectionError() | UnusableError():
@@ -106,9 +107,7 @@ def _declined(request: Request, error: stripe.StripeError) -> Declined:
 
 
 def _retry_after_s(error: stripe.StripeError) -> float | None:
-    written = headers_of(error).get("Retry-After", "")
-    is_number = written.isascii() and written.isdigit()
-    return float(min(int(written), RETRY_AFTER_S_MAX)) if is_number else None
+    return retry_after_s(headers_of(error), now=clock.now())
 
 
 def _short(error: stripe.StripeError) -> str:

@@ -63,15 +63,15 @@ def _interpret(answered: Answered, now: datetime) -> Meaning:
     match answered.answer:
         case NotSent(error) if exchange.mode is Mode.SEND and _may_fail_over(exchange):
             return _failover(exchange, OperationOutcome.ABANDONED, error)
-        case NotSent(error) if exchange.mode is Mode.SEND:
-            return _not_sent(exchange, Failed(error, spends_attempt=False))
+        case NotSent(error, retry_after_s) if exchange.mode is Mode.SEND:
+            return _not_sent(exchange, Failed(error, retry_after_s, spends_attempt=False))
         case Throttled(retry_after_s) if exchange.mode is Mode.SEND:
             turned_away = Failed(
                 "throttled", retry_after_s=retry_after_s, spends_attempt=False, trouble=Trouble.OVERLOAD
             )
             return _not_sent(exchange, turned_away)
-        case NotSent(error):
-            return _in_doubt(exchange, error)
+        case NotSent(error, retry_after_s):
+            return _in_doubt(exchange, error, retry_after_s=retry_after_s)
         case InDoubt(error, is_stored, clears_at):
             # It may just have been carried out, so that reads may not show it yet.
             return _in_doubt(exchange, error, sent_at=None if is_stored else now, clears_at=clears_at)

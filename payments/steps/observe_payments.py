@@ -75,7 +75,9 @@ class ObservePayments:
                 return Failed("the gateway does not show it")
             case Throttled(retry_after_s):
                 return Failed("throttled", retry_after_s, spends_attempt=False, trouble=Trouble.OVERLOAD)
-            case NotSent(error) | InDoubt(error) | CallRaised(error):
+            case NotSent(error, retry_after_s):
+                return Failed(error, retry_after_s, spends_attempt=False)
+            case InDoubt(error) | CallRaised(error):
                 return Failed(error, spends_attempt=isinstance(answer, CallRaised))
             case CallTimedOut(after_s):
                 return Failed(f"no answer within {after_s:g} s", spends_attempt=False)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('resilience', '0006_audit_run'),
+        ('resilience', '0007_breakers'),
     ]
 
     operations = [

@@ -53,6 +53,11 @@ def age_s(name: str = "redis") -> float | None:
     return _pulse.age_s(name)
 
 
+def hurry(name: str = "redis") -> None:
+    """Let the next beat with `name` come at once: there is news for others. Waits for nothing."""
+    _pulse.hurry(name)
+
+
 def fleet_size() -> int:
     """Return how many processes beat; 1 while Redis is away."""
     return _fleet.size

@@ -15,6 +15,9 @@ INTERVAL_S = 0.25
 # The processes of a fleet that started together do not go on beating together.
 _JITTER = 0.1
 _STOP_LIMIT_S = 2.0
+# However much news there is: at most this many beats a second for it (50), so that a dependency which fails
+# at every call does not keep the pulse busy.
+_HURRY_S_MIN = 0.02
 
 
 class Pulse:
@@ -40,6 +43,8 @@ class Pulse:
         # By conversation: when it was last tried, and when it was last answered (monotonic seconds).
         self._tried_at: dict[str, float] = {}
         self._answered_at: dict[str, float] = {}
+        # By conversation: somebody has news that should not wait for the next beat.
+        self._hurried: dict[str, asyncio.Event] = {}
 
     @property
     def is_running(self) -> bool:
@@ -64,6 +69,13 @@ class Pulse:
             with contextlib.suppress(RuntimeError):  # its loop has ended already
                 loop.call_soon_threadsafe(stopping.set)
         thread.join(_STOP_LIMIT_S)
+
+    def hurry(self, name: str) -> None:
+        """Let the next beat with `name` come at once. Costs microseconds, and waits for nothing."""
+        hurried, loop = self._hurried.get(name), self._loop
+        if hurried is not None and loop is not None and not hurried.is_set():
+            with contextlib.suppress(RuntimeError):  # its loop has ended already
+                loop.call_soon_threadsafe(hurried.set)
 
     def age_s(self, name: str) -> float | None:
         """Return how long ago `name` ("redis", "default", "replica") last answered; None: never yet."""
@@ -91,7 +103,9 @@ class Pulse:
             await one.close()
 
     async def _converse(self, conversation: Conversation, stopping: asyncio.Event) -> None:
+        hurried = self._hurried[conversation.name] = asyncio.Event()
         while not stopping.is_set():
+            hurried.clear()
             begun_at = self._monotonic()
             is_answered = await conversation.beat(self._members())
             with self._turned:
@@ -100,4 +114,7 @@ class Pulse:
                     self._answered_at[conversation.name] = begun_at
                 self._turned.notify_all()
             interval_s = INTERVAL_S * self._random.uniform(1 - _JITTER, 1 + _JITTER)
-            await asyncio.sleep(max(0.0, begun_at + interval_s - self._monotonic()))
+            await asyncio.sleep(max(0.0, begun_at + _HURRY_S_MIN - self._monotonic()))
+            rest_s = max(0.0, begun_at + interval_s - self._monotonic())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurried.wait(), rest_s)

@@ -24,6 +24,10 @@ WAITING_POLL_INITIAL_S = 1.0
 DOUBT_ASKS_MAX = 60
 # Asking goes on behind an operator's back for as long as it takes, at this rate.
 PARKED_DOUBT_RETRY = RetryPolicy(wait_initial_s=30.0, wait_max_s=300.0)
+# Whoever is told when to come back (an open breaker, a Retry-After) comes within this, or as long again, of
+# it, however often it was told. Halved, a backlog asks twice as often in vain; without it, what waited
+# through an outage comes up to half a minute after its end.
+TOLD_SPREAD_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -239,5 +243,7 @@ def _later(
     at_least_s: float = 0.0,
 ) -> RetryAt:
     tries = position.attempt + position.waits + 1
+    if at_least_s:
+        policy = replace(policy, wait_max_s=min(policy.wait_max_s, max(TOLD_SPREAD_S, at_least_s)))
     delay_s = at_least_s + wait_s(policy, attempt=tries, previous_s=position.waited_s, random=random)
     return RetryAt(now + timedelta(seconds=delay_s), delay_s, spends_attempt)

@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
+from resilience.breaker import states as breaker_states
 from resilience.saga import states as saga_states
 from resilience.saga.amazon_states import amazon_states
 from resilience.saga.diagram import draw_edges, draw_saga
@@ -61,7 +62,7 @@ def _saga_documents() -> Iterator[tuple[str, str]]:
 def _edge_documents() -> Iterator[tuple[str, str]]:
     for edges in _edge_tables():
         first = next(iter(edges))  # a table begins where its rows do
-        name = type(first).__name__.removesuffix("Status").lower()
+        name = type(first).__name__.removesuffix("Status").removesuffix("State").lower()
         yield (
             f"{name}.md",
             _EDGES_PAGE.format(
@@ -74,8 +75,9 @@ def _edge_documents() -> Iterator[tuple[str, str]]:
 
 
 def _edge_tables() -> Iterator[Edges]:
-    """Yield the `EDGES` of each room that has a `states.py`, and the saga's own."""
+    """Yield the `EDGES` of each room that has a `states.py`, the saga's own and the breaker's."""
     yield saga_states.EDGES
+    yield breaker_states.EDGES
     for app in apps.get_app_configs():
         if app.module and module_has_submodule(app.module, "states"):
             edges = getattr(import_module(f"{app.name}.states"), "EDGES", None)

@@ -1,0 +1,1 @@
+"""Many worker processes that call one dependency, each behind a guard of its own."""
