@@ -21,11 +21,21 @@ def sparingly(account: str, trouble: Trouble | None, ask: Callable[[], T]) -> T 
     NotSent says what is true: nobody was asked. What was in doubt stays in doubt, and no attempt is spent.
     """
     budget = budget_of(account)
-    if trouble is not None and not budget.allows(trouble, is_due=tries() % ANYWAY_EVERY == 0):
+    paid = 0.0 if trouble is None else budget.pay(trouble, is_due=tries() % ANYWAY_EVERY == 0)
+    if paid is None:
         return NotSent("not asked again: the retry budget is spent")
     answer = ask()
+    if _was_held_back(answer):
+        # By a breaker, or for want of a permit. It was no retry, and a long outage would else leave nothing
+        # for those that end it.
+        budget.give_back(paid)
+        return answer
     budget.note(trouble, succeeded=_is_heard(answer))
     return answer
+
+
+def _was_held_back(answer: object) -> bool:
+    return isinstance(answer, NotSent) and answer.retry_after_s is not None
 
 
 def _is_heard(answer: object) -> bool:

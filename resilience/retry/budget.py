@@ -67,7 +67,11 @@ class Budget:
         return self._tokens
 
     def allows(self, trouble: Trouble, *, is_due: bool = False) -> bool:
-        """Tell whether a retry may be made now, and pay for it.
+        """Tell whether a retry may be made now, and pay for it."""
+        return self.pay(trouble, is_due=is_due) is not None
+
+    def pay(self, trouble: Trouble, *, is_due: bool = False) -> float | None:
+        """Return what a retry costs that may be made now, None when it may not.
 
         With `is_due` it may in any case: whoever asks has been turned away often enough.
         """
@@ -75,8 +79,13 @@ class Budget:
         with self._lock:
             if self._tokens >= cost and not self.is_fleet_overspent:
                 self._tokens -= cost
-                return True
-            return is_due or self._passes_at_the_floor()
+                return cost
+            return 0.0 if is_due or self._passes_at_the_floor() else None
+
+    def give_back(self, tokens: float) -> None:
+        """Take back what was paid for a retry that was not made after all."""
+        with self._lock:
+            self._tokens = min(TOKENS_MAX, self._tokens + tokens)
 
     def note(self, trouble: Trouble | None, *, succeeded: bool) -> None:
         """Say how a call ended: a first one (`trouble` None), or a retry that was allowed for `trouble`."""

@@ -322,3 +322,15 @@ def test_alone_a_process_goes_by_its_own_bucket(account: str):
     FleetSpending().miss_redis()
 
     assert not budget_of(account).is_fleet_overspent
+
+
+def test_what_a_breaker_held_back_costs_nothing_and_is_no_retry():
+    budget = budget_of(ACCOUNT)
+    for _outage in range(200):
+        held_back = NotSent("the breaker is open", retry_after_s=3.0)
+        assert sparingly(ACCOUNT, Trouble.TRANSPORT, lambda: held_back) is held_back
+
+    assert budget.tokens == TOKENS_MAX
+    assert budget.take_tally() == Tally()
+    sparingly(ACCOUNT, Trouble.TRANSPORT, lambda: NotSent("refused"))
+    assert budget.tokens == TOKENS_MAX - COSTS[Trouble.TRANSPORT]
