@@ -44,11 +44,18 @@ class Bulkhead:
     """Permits of one dependency in this process, shared by its threads.
 
     `wait_s_max` is how long a caller may wait for a permit; without it, a full bulkhead refuses at once.
+    `waiting_max` is how many may wait, each with its thread; None: all.
     `retry_after_s` is what a refused caller is told.
     """
 
     def __init__(
-        self, name: str, permits_max: int, wait_s_max: float = 0.0, *, retry_after_s: float = RETRY_AFTER_S
+        self,
+        name: str,
+        permits_max: int,
+        wait_s_max: float = 0.0,
+        *,
+        waiting_max: int | None = None,
+        retry_after_s: float = RETRY_AFTER_S,
     ) -> None:
         """Make and register a bulkhead; raises ValueError for a name in use or a limit that is none."""
         if permits_max < 1:
@@ -58,6 +65,7 @@ class Bulkhead:
         self.name = name
         self.permits_max = permits_max
         self.wait_s_max = wait_s_max
+        self.waiting_max = waiting_max
         self.retry_after_s = retry_after_s
         self._taken = _Taken()
         with _registering:
@@ -99,7 +107,7 @@ class Bulkhead:
         return taken
 
     def _wait(self, taken: _Taken) -> bool:
-        if not self.wait_s_max:
+        if not self.wait_s_max or (self.waiting_max is not None and taken.waiting >= self.waiting_max):
             return False
         taken.waiting += 1
         try:

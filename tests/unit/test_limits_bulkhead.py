@@ -110,6 +110,21 @@ def test_a_caller_waits_no_longer_than_it_may(name: str):
     assert (bulkhead.rejected, bulkhead.read().waiting) == (1, 0)
 
 
+def test_no_more_callers_wait_than_may(name: str):
+    bulkhead = Bulkhead(name, 1, wait_s_max=20, waiting_max=1)
+
+    def enter() -> None:
+        with bulkhead.permit():
+            pass
+
+    with ThreadPoolExecutor(1) as pool, bulkhead.permit():
+        waiting = pool.submit(enter)
+        wait_until(lambda: bulkhead.read().waiting == 1)
+        with pytest.raises(BulkheadFull), bulkhead.permit():
+            pass
+        assert not waiting.done()
+
+
 def test_a_forked_child_has_all_permits_and_its_parent_keeps_its_own(name: str):
     bulkhead = Bulkhead(name, 1)
 
