@@ -1,9 +1,14 @@
 """gunicorn's settings: `gunicorn config.wsgi --config python:config.gunicorn`."""
 
-worker_class = "gthread"
+# gthread with a door (docs/limits.md).
+worker_class = "config.gunicorn_worker.Worker"
 # A thread waits for the database most of its time; eight keep one core busy (docs/benchmarks.md).
 workers = 2
 threads = 8
+# Connections that a worker holds: served, waiting and idle. What exceeds them stays in the kernel, where
+# nobody sees how long it waits, so that is kept short. Beyond both, connecting fails.
+worker_connections = 1000
+backlog = 256
 # Idle client connections are kept this long, so that a client's next request needs no handshake.
 keepalive = 15
 # A worker that does not answer its master is stuck; a request that is being stopped may finish.

@@ -7,7 +7,7 @@ While an embedded stack runs in this folder, `config.stack.state` lends its addr
 import json
 from pathlib import Path
 
-from environs import Env
+from environs import Env, validate
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -227,6 +227,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
+
+# --- Limits (docs/limits.md) -------------------------------------------------------------------
+# "on" turns requests away under overload, "shadow" only counts them.
+SHEDDER = env.str("HOLDFAST_SHEDDER", "on", validate=validate.OneOf(["on", "shadow", "off"]))
+# Only behind a proxy that overwrites X-Request-Start: else any client can make us turn others away.
+TRUST_REQUEST_START = env.bool("HOLDFAST_TRUST_REQUEST_START", False)
 
 # --- Payments --------------------------------------------------------------------------------
 # One object per gateway account: {"name", "url", "secret_key", "return_url", "webhook_secrets"}; Stripe

@@ -1,4 +1,4 @@
-"""How many calls a process has at one gateway account, so that an account that hangs leaves threads to others.
+"""How many calls a process has at one gateway account, so that one that hangs leaves threads to others.
 
 The calls of a process share its threads (resilience/saga/tasks.py). Without permits, each call to an account
 that accepts and never answers holds one for ten seconds, and soon no other account is asked either.
