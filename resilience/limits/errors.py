@@ -19,3 +19,15 @@ class BulkheadFull(Operational):
         )
         self.bulkhead = bulkhead
         self.retry_after_s = retry_after_s
+
+
+class TooManyRequests(Operational):
+    """A key has had what its limit allows; the request was not carried out."""
+
+    code = "throttled"
+
+    def __init__(self, *, per_s: float, burst: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"This API key may send {per_s:g} requests a second, {burst} at once. Wait, and send it again.",
+            retry_after_s=retry_after_s,
+        )
