@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('resilience', '0006_audit_run'),
+        ('resilience', '0008_flags'),
     ]
 
     operations = [
