@@ -76,7 +76,11 @@ class Reports(Member):
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._heard: list[ProcessReport] | None = None
+        self._told_at = self._looked_at = float("-inf")
+        self._is_hearing = False
+        # What each count was at the last two minute marks, so that a difference is of the last minute or so.
+        self._marks: list[tuple[float, dict[str, int]]] = []
         self.forget()
 
     def fleet(self) -> list[ProcessReport]:
@@ -117,11 +121,11 @@ class Reports(Member):
 
     def forget(self) -> None:
         """Begin anew in a forked child."""
-        self._heard: list[ProcessReport] | None = None
+        self._lock = threading.Lock()
+        self._heard = None
         self._looked_at = self._told_at = float("-inf")
         self._is_hearing = False
-        # What each count was at the last two minute marks, so that a difference is of the last minute or so.
-        self._marks: list[tuple[float, dict[str, int]]] = []
+        self._marks = []
 
     def _own(self) -> ProcessReport:
         shedding = shedder.read()
