@@ -1,9 +1,16 @@
 """gunicorn's settings: `gunicorn config.wsgi --config python:config.gunicorn`."""
 
-worker_class = "gthread"
+# gthread with a door (docs/limits.md).
+worker_class = "config.gunicorn_worker.Worker"
 # A thread waits for the database most of its time; eight keep one core busy (docs/benchmarks.md).
 workers = 2
 threads = 8
+# Connections that a worker holds: served, waiting and idle. It accepts all of them at once, so that they wait
+# where it sees them, and not in the kernel.
+worker_connections = 1000
+# What the kernel holds until the worker has its turn; at 256, a crowd that came within 0.2 s overflowed it,
+# and each that did tried again a second later.
+backlog = 1024
 # Idle client connections are kept this long, so that a client's next request needs no handshake.
 keepalive = 15
 # A worker that does not answer its master is stuck; a request that is being stopped may finish.

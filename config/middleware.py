@@ -1,6 +1,5 @@
 """What every request passes first: it gets an id, and must be readable and of bounded size."""
 
-import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
@@ -8,13 +7,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.problems import answer_error
+from config.request_ids import request_id_of
 from resilience.deadlines import DeadlineExceeded, refuse_if_over, within
-from resilience.ids import new_id
 from resilience.rest.deadline_header import HEADER, read_deadline_s
 from resilience.rest.errors import BodyTooLarge, FieldError, InvalidQuery, InvalidRequest
-
-# A caller's own id goes into logs and answers, so it may hold nothing that means something there.
-_SAFE_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -27,8 +23,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass the request on and mark its answer."""
-        sent = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if _SAFE_REQUEST_ID.fullmatch(sent) else str(new_id())
+        request_id = request_id_of(request.META.get("HTTP_X_REQUEST_ID", ""))
         request.META["HTTP_X_REQUEST_ID"] = request_id  # what views and logs read
         response = self._get_response(request)
         response["X-Request-Id"] = request_id

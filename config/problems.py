@@ -75,19 +75,26 @@ class Problem:
 
     def as_response(self, request: HttpRequest) -> HttpResponse:
         """Return the answer that carries this problem."""
+        return HttpResponse(
+            to_json(self.document(instance=request.path)),
+            status=self.status,
+            content_type=CONTENT_TYPE,
+            headers=dict(self.headers),
+        )
+
+    def document(self, *, instance: str) -> dict[str, object]:
+        """Return what is sent; `instance` is the path that was asked for."""
         document: dict[str, object] = {
             "type": f"urn:holdfast:problem:{self.code}",
             "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
-            "instance": escape_uri_path(request.path),
+            "instance": escape_uri_path(instance),
         }
         if self.errors:
             document["errors"] = [vars(error) for error in self.errors]
-        return HttpResponse(
-            to_json(document), status=self.status, content_type=CONTENT_TYPE, headers=dict(self.headers)
-        )
+        return document
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:

@@ -7,7 +7,7 @@ While an embedded stack runs in this folder, `config.stack.state` lends its addr
 import json
 from pathlib import Path
 
-from environs import Env
+from environs import Env, validate
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "config.middleware.ReadableRequestMiddleware",
     "config.middleware.DeadlineMiddleware",
+    "resilience.limits.throttling.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "resilience.flags.middleware.PinnedFlagsMiddleware",
@@ -203,6 +204,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["resilience.apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["resilience.apikeys.permissions.HasPermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["resilience.limits.throttling.ApiKeyThrottle"],
     "DEFAULT_PARSER_CLASSES": ["resilience.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "resilience.rest.negotiation.FirstRenderer",
@@ -227,6 +229,18 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
+
+# --- Limits (docs/limits.md) -------------------------------------------------------------------
+# "on" turns requests away under overload, "shadow" only counts them.
+SHEDDER = env.str("HOLDFAST_SHEDDER", "on", validate=validate.OneOf(["on", "shadow", "off"]))
+# Only behind a proxy that overwrites X-Request-Start: else any client can make us turn others away.
+TRUST_REQUEST_START = env.bool("HOLDFAST_TRUST_REQUEST_START", False)
+# What an API key may do that has no limit of its own (`manage.py api_key_limit`): far above what a shop, an
+# import or a replay sends, and a bound for a client that has gone mad.
+THROTTLE_PER_S = env.float(
+    "HOLDFAST_THROTTLE_PER_S", 1000.0, validate=validate.Range(min=0, min_inclusive=False)
+)
+THROTTLE_BURST = env.int("HOLDFAST_THROTTLE_BURST", 2000, validate=validate.Range(min=1))
 
 # --- Payments --------------------------------------------------------------------------------
 # One object per gateway account: {"name", "url", "secret_key", "return_url", "webhook_secrets"}; Stripe

@@ -8,4 +8,8 @@ from django.core.wsgi import get_wsgi_application
 from config.bodies import measure_chunked
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = measure_chunked(get_wsgi_application(), bytes_max=settings.BODY_BYTES_MAX)
+_django = get_wsgi_application()
+
+from config.admission import turn_away  # noqa: E402 - it reads rows over the pulse, so Django comes first
+
+application = turn_away(measure_chunked(_django, bytes_max=settings.BODY_BYTES_MAX))

@@ -130,7 +130,16 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys of clients, without their hashes: those are for comparing, not for looking at."""
 
-    list_display = ("client", "name", "shown_prefix", "created_at", "expires_at", "revoked_at")
+    list_display = (
+        "client",
+        "name",
+        "shown_prefix",
+        "rate_per_s",
+        "burst",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("client", "name", "prefix")
     ordering = ("client", "name", "-created_at")

@@ -9,5 +9,6 @@ class ResilienceConfig(AppConfig):
         from resilience import checks  # noqa: F401 - importing registers them
         from resilience.deadlines import database
         from resilience.health import platform  # noqa: F401 - the same
+        from resilience.limits import report  # noqa: F401 - importing lets it tell what this process limits
 
         database.install()

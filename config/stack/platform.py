@@ -10,8 +10,9 @@ from config.stack.part import Part
 from config.stack.ports import LOOPBACK
 from config.stack.probes import celery_answers, http_answers
 
-# Threads of one web worker (config/gunicorn.py) never wait for a connection.
-_WEB_POOL_SIZE_MAX = 8
+# Threads of one web worker (config/gunicorn.py, and two for money: config/gunicorn_worker.py) never wait
+# for a connection.
+_WEB_POOL_SIZE_MAX = 10
 
 
 def web_part(*, folder: Path, port: int, environment: Mapping[str, str]) -> Part:

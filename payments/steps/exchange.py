@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from payments.gateways.base import Absent, Gateway, InDoubt, LookupAnswer, NotSent, Request
+from payments.gateways.permits import within_permits
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
 from payments.steps.sparing import sparingly
@@ -80,7 +81,9 @@ class Exchange:
             at = gateway(self.operation.gateway)
         except Operational as error:
             return Answered(self, NotSent(error.message))
-        return Answered(self, sparingly(self.operation.gateway, self.trouble, lambda: self._talk(at)))
+        account = self.operation.gateway
+        answer = within_permits(account, lambda: sparingly(account, self.trouble, lambda: self._talk(at)))
+        return Answered(self, answer)
 
     @property
     def trouble(self) -> Trouble | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from payments import store
 from payments.gateways.base import Absent, InDoubt, NotSent, Observation, Throttled, Void
+from payments.gateways.permits import within_permits
 from payments.gateways.registry import gateway
 from payments.states import OperationKind
 from payments.steps import remote_step
@@ -42,7 +43,9 @@ class Look:
         except Operational as error:
             return NotSent(error.message)
         trouble = Trouble.DOUBT if tries() > 1 else None
-        return sparingly(self.gateway, trouble, lambda: at.observe(self.reference))
+        return within_permits(
+            self.gateway, lambda: sparingly(self.gateway, trouble, lambda: at.observe(self.reference))
+        )
 
 
 class ObservePayments:

@@ -5,6 +5,7 @@ A key reads `hf_<prefix>_<secret>`. The prefix finds the row and may be logged; 
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Iterable
@@ -82,6 +83,19 @@ def revoke_key(*, prefix: str, now: datetime) -> None:
     Raises ApiKey.DoesNotExist for an unknown prefix.
     """
     if not ApiKey.objects.filter(prefix=prefix, revoked_at__isnull=True).update(revoked_at=now):
+        ApiKey.objects.only("pk").get(prefix=prefix)
+
+
+def limit_key(*, prefix: str, rate_per_s: float | None, burst: int | None) -> None:
+    """Give a key a limit of its own, or with None for both that of the settings; counts within KEY_CACHED_S.
+
+    Raises ApiKey.DoesNotExist for an unknown prefix, ValueError for a limit that is none.
+    """
+    if (rate_per_s is None) is not (burst is None):
+        raise ValueError("a limit is both a rate and a burst, or neither")
+    if rate_per_s is not None and burst is not None and not (0 < rate_per_s < math.inf and burst >= 1):
+        raise ValueError(f"{rate_per_s} a second, {burst} at once lets nothing pass")
+    if not ApiKey.objects.filter(prefix=prefix).update(rate_per_s=rate_per_s, burst=burst):
         ApiKey.objects.only("pk").get(prefix=prefix)
 
 

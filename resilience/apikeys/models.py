@@ -21,6 +21,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # Its own limit, else that of the settings; read with the key, so that a change counts within a second.
+    rate_per_s = models.FloatField(null=True, blank=True, help_text="requests a second on average")
+    burst = models.PositiveIntegerField(null=True, blank=True, help_text="requests at once after a pause")
 
     objects: "ClassVar[models.Manager[ApiKey]]" = models.Manager()
 
@@ -30,7 +33,18 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
                 name="api_key_expires_after_it_was_created",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rate_per_s__isnull=True, burst__isnull=True)
+                | models.Q(
+                    rate_per_s__isnull=False,
+                    rate_per_s__gt=0,
+                    rate_per_s__lt=float("inf"),
+                    burst__isnull=False,
+                    burst__gte=1,
+                ),
+                name="api_key_limit_is_whole_and_lets_something_pass",
+            ),
         ]
 
     def __str__(self) -> str:

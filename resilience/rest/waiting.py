@@ -1,14 +1,15 @@
 """`Prefer: wait=N`: hold an answer until something has ended, or N seconds have passed."""
 
 import re
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 
 from resilience.deadlines import patience_s
+from resilience.limits import Bulkhead, BulkheadFull
 from resilience.rest.errors import invalid_field
 
 # RFC 7240; other preferences may stand beside it and are ignored.
@@ -28,7 +29,7 @@ PREFER_WAIT = OpenApiParameter(
     description="`wait=N` (at most 30): hold the answer until it is settled or N s passed.",
 )
 
-_waiters = threading.BoundedSemaphore(WAITERS_MAX)
+_waiters = Bulkhead("waiting requests", WAITERS_MAX)
 
 
 def preferred_wait_s(request: HttpRequest) -> int:
@@ -48,15 +49,15 @@ def wait_while(is_open: Callable[[], bool], *, wait_s: float) -> bool:
 
     False, at once, when too many requests of this process wait already.
     """
-    if not _waiters.acquire(blocking=False):
-        return False
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(_waiters.permit())
+        except BulkheadFull:
+            return False
         left_s = patience_s()
         if left_s is not None:
             wait_s = min(wait_s, left_s - ANSWER_S)
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline and is_open():
             time.sleep(POLL_S)
-    finally:
-        _waiters.release()
     return True

@@ -17,7 +17,9 @@ from resilience.saga.runner import Runner
 
 # Calls in flight in one process. A call that hangs holds its thread for its time limit (10 s), so
 # this also bounds how many hanging calls a process can bear before the others queue behind them.
-CALLS_MAX = 128
+# Half as many again as one dependency may take and wait for (payments/gateways/permits.py): a third is
+# left for the others when one hangs. A thread that is never needed is never made.
+CALLS_MAX = 192
 
 
 @cache

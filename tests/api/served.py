@@ -15,15 +15,15 @@ _GUNICORN = (sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "pytho
 
 
 @contextmanager
-def gunicorn() -> Iterator[Address]:
-    """Run one gunicorn worker on a port of its own."""
+def gunicorn(*, workers: int = 1, **environment: str) -> Iterator[Address]:
+    """Run gunicorn, with one worker, on a port of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         server = subprocess.Popen(
-            [*_GUNICORN, "--workers", "1", "--bind", f"fd://{listener.fileno()}"],
+            [*_GUNICORN, "--workers", str(workers), "--bind", f"fd://{listener.fileno()}"],
             cwd=Path(settings.BASE_DIR),
-            env={**os.environ, "HOLDFAST_LOG_LEVEL": "ERROR"},
+            env={**os.environ, "HOLDFAST_LOG_LEVEL": "ERROR", **environment},
             pass_fds=[listener.fileno()],
             stderr=subprocess.DEVNULL,
         )

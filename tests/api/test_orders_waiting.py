@@ -1,6 +1,5 @@
 """`Prefer: wait=N` holds the answer until the order is decided, and never longer than told."""
 
-import threading
 import time
 from typing import Any
 
@@ -9,6 +8,7 @@ from django.test import RequestFactory
 
 from orders.models import Order
 from resilience.apikeys.cache import known_keys
+from resilience.limits import Bulkhead
 from resilience.rest import waiting
 from tests.api.foundation import assert_problem
 from tests.api.shop import ORDERS, Shop, order_body
@@ -121,11 +121,11 @@ def test_a_wait_that_is_none_is_a_400_and_places_nothing(shop: Shop, prefer: str
 
 
 def test_when_too_many_wait_the_answer_comes_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = threading.BoundedSemaphore(1)
-    full.acquire()
-    monkeypatch.setattr(waiting, "_waiters", full)
+    one_seat = Bulkhead("one seat", 1)
+    monkeypatch.setattr(waiting, "_waiters", one_seat)
 
-    answer, took_s = timed_order(shop, prefer="wait=30")
+    with one_seat.permit():
+        answer, took_s = timed_order(shop, prefer="wait=30")
 
     assert (answer.status_code, answer.json()["status"]) == (201, "pending")
     assert "Preference-Applied" not in answer.headers
