@@ -1,6 +1,7 @@
 import os
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class ResilienceConfig(AppConfig):
@@ -8,6 +9,8 @@ class ResilienceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # What each app measures is declared there, and known before anything is counted.
+        autodiscover_modules("metrics")
         from resilience import checks  # noqa: F401 - importing registers them
         from resilience.health import platform  # noqa: F401 - the same
         from resilience.routing.watcher import watch_afresh

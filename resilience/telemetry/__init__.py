@@ -1,0 +1,28 @@
+"""Telemetry: what happened how often and how long it took, counted in memory, kept in PostgreSQL.
+
+The danger: a counter that is sent on each use costs more than what it counts, and one that lives in a process
+dies with it. So a touch costs a microsecond, the pulse hands on what was counted every ten seconds, and
+charts and `/metrics` read one table, right over all processes (docs/telemetry.md).
+"""
+
+from resilience.telemetry.declared import (
+    Kind,
+    Metric,
+    UndeclaredMetricError,
+    declare,
+    declared_metrics,
+    retract,
+)
+from resilience.telemetry.touch import counter, gauge, histogram
+
+__all__ = [
+    "Kind",
+    "Metric",
+    "UndeclaredMetricError",
+    "counter",
+    "declare",
+    "declared_metrics",
+    "gauge",
+    "histogram",
+    "retract",
+]
