@@ -174,6 +174,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "roll up what is measured": {
+        "task": "resilience.telemetry.roll_up",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "seal the ledger": {
         "task": "payments.ledger.seal",
         "schedule": 10.0,

@@ -11,4 +11,10 @@ declare(
         labels=("definition", "step", "direction", "outcome"),
         series_max=400,
     ),
+    Metric(
+        "telemetry_slots_merged_total",
+        Kind.COUNTER,
+        unit="slots",
+        help="Times that a process, cut off from the database, put two slots of ten seconds together.",
+    ),
 )

@@ -13,15 +13,18 @@ from resilience.telemetry.declared import (
     declared_metrics,
     retract,
 )
+from resilience.telemetry.flusher import begin, flush
 from resilience.telemetry.touch import counter, gauge, histogram
 
 __all__ = [
     "Kind",
     "Metric",
     "UndeclaredMetricError",
+    "begin",
     "counter",
     "declare",
     "declared_metrics",
+    "flush",
     "gauge",
     "histogram",
     "retract",

@@ -152,7 +152,7 @@ class Shelf(Generic[S]):
         """Return the series on its first use. Raises UndeclaredMetricError."""
         metric = metric_of(name, self.kind, tuple(labels))
         with self.lock:
-            known = tuple((label, str(labels[label])[:LABEL_CHARACTERS_MAX]) for label in metric.labels)
+            known = tuple((label, _text(labels[label])) for label in metric.labels)
             series = self.series.get((name, known))
             if series is None:
                 if self.sizes[name] >= metric.series_max:
@@ -186,6 +186,11 @@ class Shelf(Generic[S]):
         # Orders of labels, and 1 beside "1", are other names of the same series.
         if len(self.called) < 4 * len(self.series):
             self.called[called] = series
+
+
+def _text(value: object) -> str:
+    """Return a label's value as PostgreSQL takes it."""
+    return str(value)[:LABEL_CHARACTERS_MAX].replace("\x00", "").encode(errors="replace").decode()
 
 
 counters = Shelf(Kind.COUNTER, Counter)
