@@ -3,13 +3,24 @@
 import os
 
 from celery import Celery, Task
-from celery.signals import task_prerun
+from celery.signals import beat_init, task_prerun, worker_init, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["resilience", "payments", "orders", "analytics", "config"])
+
+
+@beat_init.connect
+@worker_init.connect
+@worker_process_init.connect
+def begin_telemetry(**_signal: object) -> None:
+    """Let a worker and beat hand on what they count; a forked child of a worker has a pulse of its own."""
+    # Only now: `celery` reads this module before Django is set up.
+    from resilience import telemetry
+
+    telemetry.begin()
 
 
 @task_prerun.connect

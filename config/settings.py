@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "resilience.telemetry.middleware.RequestMetricsMiddleware",
     "config.middleware.ReadableRequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -207,6 +208,10 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Telemetry -------------------------------------------------------------------------------
+# What a scraper of /metrics must show (Authorization: Bearer …); empty: anybody may read it.
+METRICS_TOKEN = env.str("HOLDFAST_METRICS_TOKEN", "")
 
 # --- The API ---------------------------------------------------------------------------------
 BODY_BYTES_MAX = 1024 * 1024

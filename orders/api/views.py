@@ -29,6 +29,7 @@ from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters, timestamp_parameter
 from resilience.rest.waiting import PREFER_WAIT, preferred_wait_s, wait_while
 from resilience.routing.scope import primary_only
+from resilience.telemetry import counter
 
 LIST_PARAMETERS = PARAMETERS | {"status", "customer", "placed_after", "placed_before"}
 
@@ -62,6 +63,8 @@ class OrdersView(APIView):
             return Answer.of_document(document, status=201, headers={"Location": location})
 
         response = idempotent(request, perform=perform)
+        if placed and REPLAYED_HEADER not in response:
+            counter("orders_accepted_total", currency=draft.currency).add(1)
         # A replay is answered at once: what it placed, if anything, was rolled back.
         if wait_s and placed and REPLAYED_HEADER not in response:
             return _waited(response, client=client, order_id=placed[-1].order.id, wait_s=wait_s)
