@@ -3,7 +3,8 @@
 import os
 
 from celery import Celery, Task
-from celery.signals import beat_init, task_prerun, worker_init, worker_process_init
+from celery.signals import beat_init, task_postrun, task_prerun, worker_init, worker_process_init
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -45,3 +46,17 @@ def show_work(task: Task, **_signal: object) -> None:
     give_sign("worker")
     if any(entry["task"] == task.name for entry in app.conf.beat_schedule.values()):
         give_sign("beat")
+
+
+@task_prerun.connect
+def bind_task(task: Task, **_signal: object) -> None:
+    """Let log lines of a task carry its name and id."""
+    if not task.request.is_eager:
+        bind_contextvars(task=task.name, task_id=task.request.id)
+
+
+@task_postrun.connect
+def unbind_task(task: Task, **_signal: object) -> None:
+    """Let what a thread does next not carry the ids of what it did before."""
+    if not task.request.is_eager:
+        clear_contextvars()

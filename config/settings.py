@@ -44,7 +44,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
-    "resilience.telemetry.middleware.RequestMetricsMiddleware",
+    "resilience.telemetry.middleware.TelemetryMiddleware",
     "config.middleware.ReadableRequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -33,6 +33,7 @@ PLACE_ORDER = register(
         ),
         lasts_at_most=timedelta(hours=24),
         on_compensated=close_orders,
+        subject="order_id",
     )
 )
 
@@ -47,5 +48,6 @@ CANCEL_ORDER = register(
             Step("close_order", do=close_orders),
         ),
         lasts_at_most=timedelta(days=30),
+        subject="order_id",
     )
 )

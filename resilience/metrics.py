@@ -20,11 +20,11 @@ declare(
         series_max=400,
     ),
     Metric(
-        "saga_waits_total",
-        Kind.COUNTER,
-        unit="waits",
-        help="Times that a saga was put off: to try again (attempt), or without having spent one (wait).",
-        labels=("definition", "step", "spent"),
+        "saga_wait_s",
+        Kind.HISTOGRAM,
+        unit="seconds",
+        help="Waits that were chosen before a step is tried again, by what came of it: attempts and waits.",
+        labels=("definition", "step", "outcome"),
         series_max=200,
     ),
     Metric(

@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from structlog.contextvars import bind_contextvars
 
 from orders.api import representations, shapes
 from orders.api.reading import read_order
@@ -65,6 +66,7 @@ class OrdersView(APIView):
         response = idempotent(request, perform=perform)
         if placed and REPLAYED_HEADER not in response:
             counter("orders_accepted_total", currency=draft.currency).add(1)
+            bind_contextvars(order_id=str(placed[-1].order.id))
         # A replay is answered at once: what it placed, if anything, was rolled back.
         if wait_s and placed and REPLAYED_HEADER not in response:
             return _waited(response, client=client, order_id=placed[-1].order.id, wait_s=wait_s)

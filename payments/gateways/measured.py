@@ -17,7 +17,7 @@ from payments.gateways.base import (
     StatementLine,
     Throttled,
 )
-from resilience.telemetry import histogram
+from resilience.telemetry import histogram, trace
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ class MeasuredGateway:
         begun_at = time.perf_counter()
         outcome = "raised"
         try:
-            answer = ask()
+            with trace.spanning(f"gateway {_word(operation)}", kind="client", gateway=self.name):
+                answer = ask()
             outcome = _word(type(answer).__name__)
         finally:
             histogram(

@@ -125,6 +125,11 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('metric', 'labels'), name='a_series_has_one_total')],
             },
         ),
+        migrations.AddField(
+            model_name='saga',
+            name='trace',
+            field=models.CharField(db_default='', default='', help_text='the W3C traceparent of what started it', max_length=55),
+        ),
         migrations.RunSQL(_BUCKETS, _BUCKETS_UNDO),
         migrations.RunSQL(_ROOM_FOR_UPDATES, _ROOM_FOR_UPDATES_UNDO),
     ]

@@ -15,6 +15,7 @@ from django.db import connection
 from resilience.ids import new_id
 from resilience.saga.states import SagaStatus
 from resilience.sql import recordset, uuid_array
+from resilience.telemetry import trace
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Claimed:
     fence: int
     signals: int = 0
     was_parked: bool = False
+    trace: str = ""
     due_at: datetime | None = None
     asked_at: datetime | None = None
     parked_reason: str = ""
@@ -76,8 +78,8 @@ class Start:
 _INSERT = """
 INSERT INTO resilience_saga (id, definition, version, business_key, status, cursor, attempt, waits, data,
                              reason, parked_from, parked_reason, abort_requested, due_at, deadline_at,
-                             lease_owner, fence, created_at)
-VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', '', false, %s, %s, '', 0, %s)
+                             lease_owner, fence, trace, created_at)
+VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', '', false, %s, %s, '', 0, %s, %s)
 ON CONFLICT (definition, business_key) DO NOTHING
 """
 
@@ -103,7 +105,7 @@ WHERE s.id = due.id
 RETURNING s.id, s.definition, s.version, s.business_key,
           CASE WHEN s.status = 'parked' THEN s.parked_from ELSE s.status END,
           s.cursor, s.attempt, s.waits, s.data, s.reason, s.deadline_at, s.abort_requested, s.fence,
-          s.signals, s.parked_reason, s.status = 'parked'
+          s.signals, s.parked_reason, s.status = 'parked', s.trace
 """
 
 _GUARD = """
@@ -178,6 +180,7 @@ def insert(start: Start, *, now: datetime) -> bool:
                 json.dumps(start.data),
                 start.due_at,
                 start.deadline_at,
+                trace.current(),
                 now,
             ],
         )
@@ -218,6 +221,7 @@ def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
             signals=row[13],
             parked_reason=row[14] if row[15] else "",
             was_parked=row[15],
+            trace=row[16],
         )
         for row in rows
     ]

@@ -5,6 +5,7 @@ dies with it. So a touch costs a microsecond, the pulse hands on what was counte
 charts and `/metrics` read one table, right over all processes (docs/telemetry.md).
 """
 
+from resilience.telemetry import trace
 from resilience.telemetry.declared import (
     Kind,
     Metric,
@@ -28,4 +29,5 @@ __all__ = [
     "gauge",
     "histogram",
     "retract",
+    "trace",
 ]

@@ -15,7 +15,7 @@ from random import Random
 
 from resilience import pulse
 from resilience.pulse import Member, Query
-from resilience.telemetry import memory
+from resilience.telemetry import memory, otel
 from resilience.telemetry.batch import SLOT_S, Batch, Slot, merged, writable
 from resilience.telemetry.touch import counter
 
@@ -142,6 +142,7 @@ def begin() -> None:
     Every process that lives long calls it. One that forks calls it in the child again, to start its pulse.
     """
     _flusher.begin()
+    otel.configure()
     pulse.ensure_running()
 
 
