@@ -26,7 +26,8 @@ _SECRET_FIELD = re.compile(
 # Each with the part in front of the secret kept, where it has one.
 _SECRETS = re.compile(
     r"(?P<kept>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?P<field>\b(?:authorization|cookie|password|secret|api_?key|access_token)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;}&]+"
+    r"|(?P<field>\b(?:authorization|cookie|password|secret|api_?key|access_token)[\"']?\s*[:=]\s*[\"']?)"
+    r"(?:(?:Bearer|Basic)\s+)?[^\s\"',;}&]+"
     r"|\bhf_[0-9a-f]{12}_[0-9a-f]{64}"
     r"|\b(?:sk|rk|pk)_(?:test|live)_[A-Za-z0-9]+"
     r"|\bwhsec_[A-Za-z0-9+/=]+"

@@ -1,6 +1,6 @@
 """What the tools of `resilience/` measure."""
 
-from resilience.telemetry import Kind, Metric, declare
+from resilience.telemetry import Kind, Metric, Sample, declare, sample
 
 declare(
     Metric(
@@ -89,5 +89,43 @@ declare(
         Kind.COUNTER,
         unit="slots",
         help="Times that a process, cut off from the database, put two slots of ten seconds together.",
+    ),
+)
+
+sample(
+    Sample(
+        "saga_due",
+        """SELECT count(*) FROM (
+               SELECT FROM resilience_saga
+               WHERE due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+               LIMIT 10000) AS due""",
+    ),
+    Sample(
+        "saga_oldest_due_s",
+        """SELECT coalesce(extract(epoch FROM clock_timestamp() - (
+               SELECT due_at FROM resilience_saga
+               WHERE due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+               ORDER BY due_at LIMIT 1)), 0)::float8""",
+    ),
+    Sample("saga_parked", "SELECT count(*) FROM resilience_saga WHERE status = 'parked'"),
+    # What a subscription does not want moves its position on, too: no type has to be looked at.
+    Sample(
+        "subscription_lag_s",
+        """SELECT json_object_agg(name, coalesce(extract(epoch FROM clock_timestamp() - (
+               SELECT recorded_at FROM resilience_event
+               WHERE (xid, position) > (position_xid, subscription.position)
+               ORDER BY xid, position LIMIT 1)), 0)::float8)
+           FROM resilience_subscription AS subscription""",
+        label="subscription",
+    ),
+    Sample("dead_letters", "SELECT count(*) FROM resilience_dead_letter WHERE redelivered_at IS NULL"),
+    Sample(
+        "replica_lag_s",
+        """SELECT CASE
+               WHEN NOT pg_is_in_recovery() THEN 0
+               WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
+               ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+           END::float8""",
+        alias="replica",
     ),
 )

@@ -15,13 +15,16 @@ from resilience.telemetry.declared import (
     retract,
 )
 from resilience.telemetry.flusher import begin, flush
+from resilience.telemetry.sampling import Sample, begin_sampling, sample
 from resilience.telemetry.touch import counter, gauge, histogram
 
 __all__ = [
     "Kind",
     "Metric",
+    "Sample",
     "UndeclaredMetricError",
     "begin",
+    "begin_sampling",
     "counter",
     "declare",
     "declared_metrics",
@@ -29,5 +32,6 @@ __all__ = [
     "gauge",
     "histogram",
     "retract",
+    "sample",
     "trace",
 ]

@@ -6,10 +6,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
-from resilience.pulse import Query
-from resilience.telemetry import Kind, Metric, counter, declare, gauge, histogram, memory, retract
+from resilience.clock import now as clock_now
+from resilience.ids import new_id
+from resilience.pulse import Query, process
+from resilience.saga.models import Saga
+from resilience.telemetry import Kind, Metric, counter, declare, gauge, histogram, memory, retract, sampling
 from resilience.telemetry.batch import SLOT_S
 from resilience.telemetry.flusher import BATCH_SLOTS_MAX, SLOTS_MAX, SPREAD_S_MAX, Flusher
 from resilience.telemetry.models import Metric10s, MetricHour, MetricMinute, MetricTotal, MetricWriter
@@ -152,8 +155,8 @@ def test_an_older_batch_that_comes_late_does_nothing(flusher: Flusher, clock: Cl
 
 
 def test_two_processes_add_to_the_same_series(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    for process in ("one", "other"):
-        monkeypatch.setattr("resilience.pulse.process_name", lambda name=process: name)
+    for known in ("one", "other"):
+        monkeypatch.setattr("resilience.pulse.process_name", lambda name=known: name)
         clock.now = NOON.timestamp()
         flusher = Flusher(random=Random(1), clock=clock, monotonic=clock)
         flusher.begin()
@@ -370,3 +373,67 @@ def test_no_chart_gets_more_than_it_can_show() -> None:
 )
 def test_the_resolution_follows_the_stretch(stretch: timedelta, expected: Resolution) -> None:
     assert resolution_for(start=NOON, end=NOON + stretch) is expected
+
+
+@pytest.mark.django_db(databases=["default", "replica"])
+def test_each_sample_asks_a_question_that_its_server_answers() -> None:
+    askers = [member for member in process._members if isinstance(member, sampling._Asker)]
+    answers = {}
+    for asker in askers:
+        one = asker._sample
+        with connections[one.alias].cursor() as cursor:
+            cursor.execute(f"SELECT ({one.sql})")
+            answers[one.gauge] = cursor.fetchone()[0]
+
+    assert answers.keys() == {
+        "saga_due",
+        "saga_oldest_due_s",
+        "saga_parked",
+        "subscription_lag_s",
+        "dead_letters",
+        "replica_lag_s",
+        "payments_in_doubt",
+        "payments_in_doubt_oldest_s",
+    }
+    assert all(
+        value is None or isinstance(value, int | float) or asker._sample.label
+        for asker, value in zip(askers, answers.values(), strict=True)
+    )
+
+
+def test_a_sample_sets_its_gauge_every_ten_seconds_in_a_process_that_asks(monkeypatch) -> None:
+    asker = sampling._Asker(sampling.Sample("subscription_lag_s", "SELECT 1", label="subscription"))
+    assert asker.question("default") is None  # this process does not ask
+
+    monkeypatch.setattr(sampling, "_is_asking", True)
+    assert asker.question("replica") is None
+    assert asker.question("default") == Query("SELECT 1")
+    assert asker.question("default") is None
+    asker.answer("default", '{"one": 1.5, "other": 0}', 0.0)
+
+    assert {delta.labels: delta.value for delta in memory.take()} == {
+        (("subscription", "one"),): 1.5,
+        (("subscription", "other"),): 0.0,
+    }
+
+
+def test_sagas_that_are_due_show_in_the_samples() -> None:
+    for seconds, status in ((60, "running"), (10, "running"), (0, "parked")):
+        Saga.objects.create(
+            definition="d",
+            version=1,
+            business_key=new_id(),
+            status=status,
+            due_at=clock_now() - timedelta(seconds=seconds) if seconds else None,
+            deadline_at=clock_now(),
+            created_at=clock_now(),
+        )
+    found = {}
+    for member in process._members:
+        if isinstance(member, sampling._Asker) and member._sample.gauge.startswith("saga"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT ({member._sample.sql})")
+                found[member._sample.gauge] = cursor.fetchone()[0]
+
+    assert (found["saga_due"], found["saga_parked"]) == (2, 1)
+    assert 60 <= found["saga_oldest_due_s"] < 70

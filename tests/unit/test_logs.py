@@ -157,7 +157,8 @@ def test_a_known_secret_is_nowhere_in_a_line(secret: str, lines: Lines) -> None:
         raise RuntimeError(f"refused: {secret}")
     except RuntimeError:
         logger.exception(
-            f"About {secret} and more.",
+            "About %s and more.",
+            secret,
             extra={
                 "plain": f"x {secret} y",
                 "deep": {"list": [f"({secret})"], secret: 1},
