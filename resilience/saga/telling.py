@@ -20,7 +20,8 @@ Told = tuple[Claimed, LogLine]
 
 def ids_of(saga: Claimed) -> dict[str, str]:
     """Return what log lines about `saga` carry."""
-    return {"saga_id": str(saga.id), _subject_of(saga): str(saga.business_key)}
+    ids = {"saga_id": str(saga.id), _subject_of(saga): str(saga.business_key)}
+    return {**ids, "trace_id": trace.id_of(saga.trace)} if saga.trace else ids
 
 
 def tell_steps(lines: Sequence[Told]) -> None:

@@ -30,7 +30,9 @@ def configure() -> None:
             extra={"error": str(error), "remedy": "pip install -r requirements-otel.txt"},
         )
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": "holdfast"}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "holdfast", "process.pid": os.getpid()})
+    )
     # In the background, and dropping what a collector that is away does not take: no order waits for it.
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.tell(OpenTelemetry(provider))

@@ -19,7 +19,6 @@ HEADER = "traceparent"
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 )
-TRACEPARENT_CHARACTERS = 55
 
 _current: ContextVar[str] = ContextVar("traceparent", default="")
 
@@ -47,7 +46,7 @@ class Tracing(Protocol):
         attributes: Mapping[str, str | int],
         at_ns: int | None = None,
     ) -> Span:
-        """Begin a span: `kind` is "server", "client" or "internal"."""
+        """Begin a span: `kind` is "server", "client" or "internal". Without a parent a trace begins with it."""
 
 
 class _NoSpan:
@@ -74,7 +73,11 @@ class _NoTracing:
         attributes: Mapping[str, str | int],
         at_ns: int | None = None,
     ) -> Span:
-        return _NoSpan(parent)
+        return _NoSpan(parent or _new())
+
+
+def _new() -> str:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
 _tracing: Tracing = _NoTracing()
@@ -96,12 +99,15 @@ def current() -> str:
     return _current.get()
 
 
+def id_of(traceparent: str) -> str:
+    """Return the trace id in `traceparent`."""
+    return traceparent[3:35]
+
+
 def received(header: str) -> str:
-    """Return the caller's `traceparent`, or a new one if it sent none that can be read."""
+    """Return the caller's `traceparent`; "" if it sent none that can be read."""
     found = _TRACEPARENT.fullmatch(header)
-    if found is None:
-        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
-    return f"00-{found[1]}-{found[2]}-{found[3]}"
+    return f"00-{found[1]}-{found[2]}-{found[3]}" if found else ""
 
 
 @contextmanager
@@ -109,7 +115,7 @@ def carrying(traceparent: str, **ids: str) -> Iterator[None]:
     """Let whatever is logged or sent in this block carry the trace and `ids`."""
     token = _current.set(traceparent)
     try:
-        with bound_contextvars(**({"trace_id": traceparent[3:35]} if traceparent else {}), **ids):
+        with bound_contextvars(**{**ids, "trace_id": id_of(traceparent)} if traceparent else ids):
             yield
     finally:
         _current.reset(token)
