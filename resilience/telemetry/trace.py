@@ -46,7 +46,7 @@ class Tracing(Protocol):
         attributes: Mapping[str, str | int],
         at_ns: int | None = None,
     ) -> Span:
-        """Begin a span: `kind` is "server", "client" or "internal". Without a parent a trace begins with it."""
+        """Begin a span: `kind` is "server", "client" or "internal". Without a parent it begins a trace."""
 
 
 class _NoSpan:
