@@ -169,21 +169,10 @@ class LostFenceError(Exception):
 
 def insert(start: Start, *, now: datetime) -> bool:
     """Insert a saga that is due at once; return False when its business key has one already."""
+    what = (new_id(), start.definition, start.version, start.business_key, json.dumps(start.data))
+    when = (start.due_at, start.deadline_at, trace.current(), now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                new_id(),
-                start.definition,
-                start.version,
-                start.business_key,
-                json.dumps(start.data),
-                start.due_at,
-                start.deadline_at,
-                trace.current(),
-                now,
-            ],
-        )
+        cursor.execute(_INSERT, [*what, *when])
         return cursor.rowcount == 1
 
 
