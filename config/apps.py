@@ -8,3 +8,6 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         from config.audit import checks  # noqa: F401 - importing registers them
+        from config.logs import configure_structlog
+
+        configure_structlog()

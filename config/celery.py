@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+)
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from resilience.deadlines import begin, end
 from resilience.deadlines.messages import HEADER, left_of, stamp
@@ -34,6 +42,17 @@ def send_token(sender: str, headers: dict[str, Any], **_signal: object) -> None:
 
     if sender not in _READS_PRIMARY_ONLY:
         carriage.send_token(headers)
+
+
+@beat_init.connect
+@worker_init.connect
+@worker_process_init.connect
+def begin_telemetry(**_signal: object) -> None:
+    """Let a worker and beat hand on what they count; a forked child of a worker has a pulse of its own."""
+    # Only now: `celery` reads this module before Django is set up.
+    from resilience import telemetry
+
+    telemetry.begin()
 
 
 @task_prerun.connect
@@ -102,3 +121,17 @@ def end_deadline(task: Task, **_signal: object) -> None:
     token = vars(task.request).pop(_BEGUN, None)
     if token is not None:
         end(token)
+
+
+@task_prerun.connect
+def bind_task(task: Task, **_signal: object) -> None:
+    """Let log lines of a task carry its name and id."""
+    if not task.request.is_eager:
+        bind_contextvars(task=task.name, task_id=task.request.id)
+
+
+@task_postrun.connect
+def unbind_task(task: Task, **_signal: object) -> None:
+    """Let what a thread does next not carry the ids of what it did before."""
+    if not task.request.is_eager:
+        clear_contextvars()

@@ -16,5 +16,14 @@ keepalive = 15
 # A worker that does not answer its master is stuck; a request that is being stopped may finish.
 timeout = 60
 graceful_timeout = 5
+# Its own lines look like ours; access lines are left to the proxy in front, which sees what never came in.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "config.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
+}
 # Its socket lies in the home directory, where two stacks would share one.
 control_socket_disable = True

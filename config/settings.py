@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "resilience.telemetry.middleware.TelemetryMiddleware",
     "config.middleware.ReadableRequestMiddleware",
     "config.middleware.DeadlineMiddleware",
     "resilience.limits.throttling.RateLimitMiddleware",
@@ -169,6 +170,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "roll up what is measured": {
+        "task": "resilience.telemetry.roll_up",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "seal the ledger": {
         "task": "payments.ledger.seal",
         "schedule": 10.0,
@@ -197,6 +203,10 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Telemetry -------------------------------------------------------------------------------
+# What a scraper of /metrics must show (Authorization: Bearer …); empty: anybody may read it.
+METRICS_TOKEN = env.str("HOLDFAST_METRICS_TOKEN", "")
 
 # --- The API ---------------------------------------------------------------------------------
 BODY_BYTES_MAX = 1024 * 1024

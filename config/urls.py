@@ -24,4 +24,5 @@ urlpatterns = [
     path("", include("payments.api.webhook_urls")),
     path("admin/", admin.site.urls),
     path("", include("resilience.health.urls")),
+    path("", include("resilience.telemetry.urls")),
 ]

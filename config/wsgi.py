@@ -10,6 +10,9 @@ from config.bodies import measure_chunked
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
-from config.admission import turn_away  # noqa: E402 - it reads rows over the pulse, so Django comes first
+# Only now: they read rows over the pulse, so Django comes first.
+from config.admission import turn_away  # noqa: E402
+from resilience import telemetry  # noqa: E402
 
 application = turn_away(measure_chunked(_django, bytes_max=settings.BODY_BYTES_MAX))
+telemetry.begin()

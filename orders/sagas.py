@@ -36,6 +36,7 @@ PLACE_ORDER = register(
         ),
         lasts_at_most=timedelta(hours=24),
         on_compensated=close_orders,
+        subject="order_id",
     )
 )
 
@@ -50,5 +51,6 @@ CANCEL_ORDER = register(
             Step("close_order", do=close_orders),
         ),
         lasts_at_most=timedelta(days=30),
+        subject="order_id",
     )
 )

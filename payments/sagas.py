@@ -31,6 +31,7 @@ REFUND_PAYMENT = register(
         steps=(Step("refund_payment", do=RefundPayments(), undo=ReleaseRefunds(), retry=REFUND_RETRY),),
         lasts_at_most=timedelta(days=30),
         on_compensated=report_unmade_refunds,
+        subject="refund_id",
     )
 )
 
@@ -50,5 +51,6 @@ OBSERVE_PAYMENT = register(
             Step("release_hold", do=ReleaseHolds(), retry=REFUND_RETRY),
         ),
         lasts_at_most=timedelta(days=7),
+        subject="notice_id",
     )
 )

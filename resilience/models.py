@@ -7,6 +7,7 @@ from resilience.events.models import DeadLetter, EventStream, InboxEntry, Logged
 from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
 from resilience.saga.models import OperatorAction, Saga, SagaStep
+from resilience.telemetry.models import Metric10s, MetricHour, MetricMinute, MetricTotal, MetricWriter
 
 __all__ = [
     "ApiKey",
@@ -22,6 +23,11 @@ __all__ = [
     "IdempotencyRecord",
     "InboxEntry",
     "LoggedEvent",
+    "Metric10s",
+    "MetricHour",
+    "MetricMinute",
+    "MetricTotal",
+    "MetricWriter",
     "OperatorAction",
     "Saga",
     "SagaStep",

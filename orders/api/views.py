@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from structlog.contextvars import bind_contextvars
 
 from orders.api import representations, shapes
 from orders.api.cached import kept_order, order_document
@@ -34,6 +35,7 @@ from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters, timestamp_parameter
 from resilience.rest.waiting import PREFER_WAIT, preferred_wait_s, wait_while
 from resilience.routing.scope import primary_only
+from resilience.telemetry import counter
 
 LIST_PARAMETERS = PARAMETERS | {"status", "customer", "placed_after", "placed_before"}
 
@@ -67,6 +69,9 @@ class OrdersView(APIView):
             return Answer.of_document(document, status=201, headers={"Location": location})
 
         response = idempotent(request, perform=perform)
+        if placed and REPLAYED_HEADER not in response:
+            counter("orders_accepted_total", currency=draft.currency).add(1)
+            bind_contextvars(order_id=str(placed[-1].order.id))
         # A replay is answered at once: what it placed, if anything, was rolled back.
         if wait_s and placed and REPLAYED_HEADER not in response:
             return _waited(response, client=client, order_id=placed[-1].order.id, wait_s=wait_s)

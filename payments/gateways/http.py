@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import stripe
 
 from resilience.deadlines import remaining_s
+from resilience.telemetry import trace
 
 # One for each thread of the largest worker; more are served too, but not kept.
 IDLE_CONNECTIONS_MAX = 64
@@ -148,6 +149,8 @@ class ThinClient(stripe.HTTPClient):
         content = body.encode()
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._netloc}", "Accept-Encoding: identity"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
+        if traceparent := trace.current():
+            lines.append(f"{trace.HEADER}: {traceparent}")
         if method == "POST":
             lines.append(f"Content-Length: {len(content)}")
         head = "\r\n".join(lines)

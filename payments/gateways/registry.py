@@ -12,6 +12,7 @@ from django.conf import settings
 
 from payments.gateways.base import Gateway
 from payments.gateways.errors import UnknownGatewayError
+from payments.gateways.measured import MeasuredGateway
 from payments.gateways.routing import Account, read_account
 from payments.gateways.stripe import StripeGateway
 
@@ -71,9 +72,11 @@ def _account(name: str) -> Mapping[str, Any]:
 
 
 def _adapter(account: Mapping[str, Any]) -> Gateway:
-    return StripeGateway(
-        name=account["name"],
-        secret_key=account["secret_key"],
-        url=account.get("url"),
-        return_url=account.get("return_url", ""),
+    return MeasuredGateway(
+        StripeGateway(
+            name=account["name"],
+            secret_key=account["secret_key"],
+            url=account.get("url"),
+            return_url=account.get("return_url", ""),
+        )
     )

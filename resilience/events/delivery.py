@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from structlog.contextvars import bound_contextvars
 
 from resilience.crashpoints import crashpoint
 from resilience.events import dead_letters
@@ -117,10 +118,20 @@ def _read(subscription: Subscription, position: Position, *, limit: int) -> Page
 
 def _handle(subscription: Subscription, position: Position, page: Page) -> None:
     if page.found:
-        subscription.handle([found.event for found in page.found])
+        with bound_contextvars(**_ids_of(subscription, page)):
+            subscription.handle([found.event for found in page.found])
     crashpoint("events.before_advance")
     advance(position, to=page.end, handled=[found.event.id for found in page.found])
     crashpoint("events.before_commit")
+
+
+def _ids_of(subscription: Subscription, page: Page) -> dict[str, str]:
+    """Return what log lines of the handler carry: of one event its ids, of several the first one's."""
+    event = page.found[0].event
+    ids = {"subscription": subscription.name, "event_id": str(event.id)}
+    if len(page.found) == 1:
+        ids[f"{event.aggregate_type}_id"] = str(event.aggregate_id)
+    return ids
 
 
 def _is_outage(error: Exception, connected: Any) -> bool:

@@ -53,6 +53,16 @@ def holds_card_number(text: str) -> bool:
     )
 
 
+def without_card_numbers(text: str, *, instead: str) -> str:
+    """Return `text` with `instead` in the place of whatever `holds_card_number` finds in it."""
+    for pattern in (_CANDIDATE, _GROUPED_BY_FOUR):
+        text = pattern.sub(
+            lambda found: instead if _is_card_number(found.group().translate(_SEPARATORS)) else found.group(),
+            text,
+        )
+    return text
+
+
 def _is_card_number(digits: str) -> bool:
     return (
         _ISSUER.fullmatch(digits) is not None

@@ -107,7 +107,8 @@ class SagaDefinition:
     """A named, versioned sequence of steps.
 
     `lasts_at_most` sets a started saga's deadline: past it, a step before the pivot is not retried
-    but compensated. `on_compensated` says on the business row that everything was undone.
+    but compensated. `on_compensated` says on the business row that everything was undone. `subject` is
+    what log lines call the business key.
     """
 
     name: str
@@ -115,6 +116,7 @@ class SagaDefinition:
     steps: tuple[Step, ...]
     lasts_at_most: timedelta
     on_compensated: LocalAction | None = None
+    subject: str = "business_key"
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]

@@ -42,6 +42,9 @@ class Saga(models.Model):
     lease_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0)
     signals = models.IntegerField(default=0, db_default=0, help_text="how often it was told to look again")
+    trace = models.CharField(
+        max_length=55, default="", db_default="", help_text="the W3C traceparent of what started it"
+    )
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

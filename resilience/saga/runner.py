@@ -10,7 +10,7 @@ that fails is taken apart and each saga tried alone, so that one bad saga harms 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,9 @@ from resilience.saga.asking import call_limit_s, in_context
 from resilience.saga.definition import Call, CallRaised, CallTimedOut
 from resilience.saga.outcomes import Crashed, InDoubt
 from resilience.saga.store import Claimed
+from resilience.saga.telling import Told, ids_of, tell_ended, tell_steps
 from resilience.saga.walk import Answers, Calls, Walk, place_of, step_of
+from resilience.telemetry import counter, trace
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class _InFlight:
     """A saga that waits for its calls, until `deadline` (monotonic seconds)."""
 
     saga: Claimed
+    span: trace.Span
     futures: list[Future[object]]
     timeout_s: float
     deadline: float
@@ -77,6 +80,7 @@ class _InFlight:
     def answers(self) -> list[object]:
         """Return what came back, and leave the rest behind."""
         self.cancel()
+        self.span.end()
         return [
             CallTimedOut(self.timeout_s) if future.cancelled() or not future.done() else future.result()
             for future in self.futures
@@ -150,6 +154,7 @@ class Runner:
         lost = len(held) - len(sagas)
         if lost:
             tally.lost += lost
+            counter("saga_lost_total").add(lost)
             logger.warning(
                 "Sagas were claimed by another worker while this one waited.", extra={"sagas": lost}
             )
@@ -184,6 +189,7 @@ class Runner:
                 store.checkpoint(sagas, lease_s=self.lease_s)
             for name in walk.trail:
                 crashpoint(f"{name}.before_commit")
+        tell_steps(walk.lines)
         for name in walk.trail:
             crashpoint(f"{name}.after_commit")
         return sagas, calls
@@ -206,19 +212,23 @@ class Runner:
         )
         with transaction.atomic():
             sagas = load()
+            lines: list[Told] = []
             for saga in sagas:
                 logger.error(
                     "A saga's step raised.",
                     exc_info=error,
-                    extra={"saga": str(saga.id), "business_key": str(saga.business_key)},
+                    extra=ids_of(saga),
                 )
                 walk = Walk(now=self.clock(), random=self.random, answers={})
                 walk.settle(saga, outcome)
+                lines += walk.lines
             if sagas:
                 store.checkpoint(sagas, lease_s=self.lease_s)
+        tell_steps(lines)
         return sagas
 
     def _send(self, sagas: Sequence[Claimed], calls: Calls, tally: _Tally) -> list[_InFlight]:
+        tell_ended((saga for saga in sagas if not saga.holds_lease), now=self.clock())
         for saga in sagas:
             if saga.id in calls:
                 continue
@@ -232,14 +242,14 @@ class Runner:
 
     def _call(self, saga: Claimed, calls: Sequence[Call]) -> _InFlight:
         timeout_s = call_limit_s(step_of(saga).timeout_s, now=self.clock(), deadline_at=saga.deadline_at)
-        place, tries = place_of(saga), saga.attempt + saga.waits + 1
+        place, ids, tries = place_of(saga), ids_of(saga), saga.attempt + saga.waits + 1
+        span = trace.tracing().begin(place, kind="internal", parent=saga.trace, attributes=ids)
+        answers = [partial(_answer, call, place, span.traceparent, ids) for call in calls]
         return _InFlight(
             saga=saga,
+            span=span,
             futures=[
-                self.executor.submit(
-                    in_context(partial(_answer, call, place), limit_s=timeout_s, tries=tries)
-                )
-                for call in calls
+                self.executor.submit(in_context(answer, limit_s=timeout_s, tries=tries)) for answer in answers
             ],
             timeout_s=timeout_s,
             deadline=time.monotonic() + timeout_s,
@@ -260,12 +270,13 @@ def _gather(in_flight: Sequence[_InFlight]) -> list[_InFlight]:
     return [flight for flight in in_flight if flight.is_answered]
 
 
-def _answer(call: Call, place: str) -> object:
-    try:
-        crashpoint(f"{place}.before_call")
-        answer = call()
-        crashpoint(f"{place}.after_call")
-    except Exception as error:
-        logger.exception("A call to the outside raised instead of answering.")
-        return CallRaised(f"{type(error).__name__}: {error}")
-    return answer
+def _answer(call: Call, place: str, traceparent: str, ids: Mapping[str, str]) -> object:
+    with trace.carrying(traceparent, **ids):
+        try:
+            crashpoint(f"{place}.before_call")
+            answer = call()
+            crashpoint(f"{place}.after_call")
+        except Exception as error:
+            logger.exception("A call to the outside raised instead of answering.")
+            return CallRaised(f"{type(error).__name__}: {error}")
+        return answer

@@ -15,6 +15,7 @@ from django.db import connection
 from resilience.ids import new_id
 from resilience.saga.states import SagaStatus
 from resilience.sql import recordset, uuid_array
+from resilience.telemetry import trace
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Claimed:
     signals: int = 0
     was_parked: bool = False
     waited_s: float | None = None  # before this try, as the log has it; None before a step's first
+    trace: str = ""
     due_at: datetime | None = None
     asked_at: datetime | None = None
     parked_reason: str = ""
@@ -78,8 +80,8 @@ class Start:
 _INSERT = """
 INSERT INTO resilience_saga (id, definition, version, business_key, status, cursor, attempt, waits, data,
                              reason, parked_from, parked_reason, abort_requested, due_at, deadline_at,
-                             lease_owner, fence, created_at)
-VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', '', false, %s, %s, '', 0, %s)
+                             lease_owner, fence, trace, created_at)
+VALUES (%s, %s, %s, %s, 'running', 0, 0, 0, %s, '', '', '', false, %s, %s, '', 0, %s, %s)
 ON CONFLICT (definition, business_key) DO NOTHING
 """
 
@@ -106,7 +108,8 @@ RETURNING s.id, s.definition, s.version, s.business_key,
           CASE WHEN s.status = 'parked' THEN s.parked_from ELSE s.status END,
           s.cursor, s.attempt, s.waits, s.data, s.reason, s.deadline_at, s.abort_requested, s.fence,
           s.signals, s.parked_reason, s.status = 'parked', CASE WHEN s.attempt + s.waits > 0 THEN
-            (SELECT delay_s FROM resilience_saga_step WHERE saga_id = s.id ORDER BY id DESC LIMIT 1) END
+            (SELECT delay_s FROM resilience_saga_step WHERE saga_id = s.id ORDER BY id DESC LIMIT 1) END,
+          s.trace
 """
 
 _GUARD = """
@@ -170,20 +173,10 @@ class LostFenceError(Exception):
 
 def insert(start: Start, *, now: datetime) -> bool:
     """Insert a saga that is due at once; return False when its business key has one already."""
+    what = (new_id(), start.definition, start.version, start.business_key, json.dumps(start.data))
+    when = (start.due_at, start.deadline_at, trace.current(), now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                new_id(),
-                start.definition,
-                start.version,
-                start.business_key,
-                json.dumps(start.data),
-                start.due_at,
-                start.deadline_at,
-                now,
-            ],
-        )
+        cursor.execute(_INSERT, [*what, *when])
         return cursor.rowcount == 1
 
 
@@ -221,6 +214,7 @@ def claim(ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Claimed]:
             parked_reason=row[14] if row[15] else "",
             was_parked=row[15],
             waited_s=row[16],
+            trace=row[17],
         )
         for row in rows
     ]

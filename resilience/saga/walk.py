@@ -14,6 +14,7 @@ from resilience.saga.outcomes import Crashed, Done, Outcome
 from resilience.saga.registry import UnknownDefinitionError, definition_of
 from resilience.saga.states import SagaStatus
 from resilience.saga.store import Claimed, LogLine
+from resilience.saga.telling import Told, ids_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Walk:
     answers: Answers
     calls: Calls = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
+    lines: list[Told] = field(default_factory=list)
 
     def go(self, sagas: Sequence[Claimed], *, steps_max: int | None = None) -> Calls:
         """Walk each of `sagas` until it needs a call, waits, or ends; return the calls by saga id.
@@ -65,6 +67,7 @@ class Walk:
         # Whatever came of it: unless the decision parks it again, a parked saga has found its answer.
         saga.parked_reason = ""
         saga.log.append(_log_line(saga, position.step.name, outcome, decision, self.now))
+        self.lines.append((saga, saga.log[-1]))
         saga.asked_at = None
         if isinstance(outcome, Done):
             saga.data = {**saga.data, **outcome.data}
@@ -168,7 +171,7 @@ def _park(saga: Claimed, reason: str) -> None:
     if not saga.was_parked:
         logger.error(
             "A saga is parked.",
-            extra={"saga": str(saga.id), "business_key": str(saga.business_key), "reason": reason},
+            extra={**ids_of(saga), "reason": reason},
         )
     saga.parked_reason = reason
 

@@ -326,8 +326,8 @@ def test_alone_a_process_goes_by_its_own_bucket(account: str):
 
 def test_what_a_breaker_held_back_costs_nothing_and_is_no_retry():
     budget = budget_of(ACCOUNT)
-    for _outage in range(200):
-        held_back = NotSent("the breaker is open", retry_after_s=3.0)
+    held_back = NotSent("the breaker is open", retry_after_s=3.0)
+    for _try in range(200):
         assert sparingly(ACCOUNT, Trouble.TRANSPORT, lambda: held_back) is held_back
 
     assert budget.tokens == TOKENS_MAX

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from resilience import telemetry
 from resilience.saga.dispatcher import serve
 
 
@@ -12,4 +13,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT."""
+        telemetry.begin()
+        telemetry.begin_sampling()
         serve()

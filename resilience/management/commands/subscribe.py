@@ -7,6 +7,7 @@ from threading import Event
 
 from django.core.management.base import BaseCommand
 
+from resilience import telemetry
 from resilience.events import serve, subscription_named, subscriptions
 from resilience.events.subscription import refuse_unknown_types
 
@@ -28,4 +29,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda _number, _frame: stop.set())
         self.stdout.write(f"serving {', '.join(subscription.name for subscription in served) or 'nothing'}")
         self.stdout.flush()
+        telemetry.begin()
         serve(served, stop=stop, random=Random())

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('resilience', '0008_flags'),
+        ('resilience', '0009_telemetry'),
     ]
 
     operations = [
