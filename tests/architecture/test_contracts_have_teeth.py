@@ -34,10 +34,12 @@ PLANTS = [
     ("sandbox-is-not-imported", "payments.gateways.stripe_answers", "payments.sandbox.vocabulary"),
     ("pure-cores", "payments.money", "django"),
     ("pure-cores", "resilience.saga.decide", "resilience.saga.store"),
+    ("pure-cores", "resilience.lab.backoff", "django"),
     ("interpreting-is-not-acting", "payments.steps.interpret", "payments.gateways.registry"),
     ("celery-is-an-alarm-clock", "orders.services.place_order", "celery"),
     ("http-goes-through-gateways", "orders.services.cancel_order", "httpx"),
     ("flags-are-declared", "orders.services.place_order", "waffle"),
+    ("plotting-is-for-the-command", "resilience.lab.findings", "matplotlib"),
     ("no-cycles", "config.problems", "config.error_views"),
 ]
 
