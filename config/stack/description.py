@@ -42,7 +42,11 @@ def for_tools(stack: Stack, *, processes: Mapping[str, list[int]]) -> dict[str, 
             for one in stack.sandboxes
         ],
         "databases": {"primary": addresses.primary, "replica": addresses.replica},
-        "superuser": addresses.superuser,
+        "superusers": {
+            "primary": addresses.superuser,
+            "replica": stack.servers.cluster.follower.superuser_url,
+        },
+        "synchronous": stack.servers.cluster.synchronous,
         "redis": addresses.redis,
         "control": stack.control,
         "proxy": None

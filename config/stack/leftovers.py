@@ -20,7 +20,7 @@ def clear_leftovers(directory: Path) -> None:
     stop it as well, if the process id in it belongs to somebody else by now.
     """
     deadline = time.monotonic() + _LEFTOVERS_LIMIT_S
-    while leftovers := _processes_working_in(directory):
+    while leftovers := processes_working_in(directory):
         if time.monotonic() > deadline:
             _kill(leftovers)
             deadline += _LEFTOVERS_LIMIT_S
@@ -34,7 +34,7 @@ def kill_at_once(directory: Path) -> None:
     Raises StackError when something does not die.
     """
     deadline = time.monotonic() + _LEFTOVERS_LIMIT_S
-    while leftovers := _processes_working_in(directory):
+    while leftovers := processes_working_in(directory):
         if time.monotonic() > deadline:
             raise StackError(f"Processes {leftovers} in {directory} do not die, not even by SIGKILL.")
         _kill(leftovers)
@@ -47,7 +47,7 @@ def _kill(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _processes_working_in(directory: Path) -> list[int]:
+def processes_working_in(directory: Path) -> list[int]:
     """Return the processes whose working directory is `directory`; none where there is no /proc."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

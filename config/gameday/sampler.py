@@ -1,0 +1,106 @@
+"""What is looked at beside the requests: figures of the database, the proxy, the kernel, and probes."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from config.gameday.client import Client
+from config.gameday.seen import Request, Sample
+from config.gameday.stage import Stage
+from config.stack.errors import StackError
+
+_EVERY_S = 1.0
+_PROBES_EVERY_S = 0.1
+_PROBES = ("livez", "readyz")
+# A load balancer gives up after about this.
+_PROBE_LIMIT_S = 2.0
+# Ended or not is all that a backlog needs to know; the status is what people ask for.
+_ORDERS = "SELECT status, count(*) FROM orders_order GROUP BY status"
+_SAGAS = """
+    SELECT count(*) FILTER (WHERE status IN ('running', 'compensating')),
+           coalesce(extract(epoch FROM now() - min(due_at)
+                    FILTER (WHERE status IN ('running', 'compensating') AND due_at < now())), 0)
+    FROM resilience_saga
+"""
+
+
+@dataclass
+class Sampler:
+    """Looks from threads of its own, since what hangs must not stop the others; use as a context manager."""
+
+    stage: Stage
+    began_at: float
+    samples: list[Sample] = field(default_factory=list)
+    probes: list[Request] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> "Sampler":
+        told = self.stage.told
+        client = Client(url=told["web"]["url"], api_key=told["api_key"], timeout_s=_PROBE_LIMIT_S)
+        for look in (self._database, self._proxy, self._kernel):
+            self._begin(partial(self._sample, look), every_s=_EVERY_S)
+        for path in _PROBES:
+            self._begin(partial(self._probe, client, path), every_s=_PROBES_EVERY_S)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            # One that a frozen server holds ends with it.
+            thread.join(timeout=_PROBE_LIMIT_S)
+
+    def _begin(self, act: Callable[[], None], *, every_s: float) -> None:
+        def again() -> None:
+            while not self._stopping.wait(every_s):
+                act()
+
+        thread = threading.Thread(target=again, name="sampler", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _sample(self, look: Callable[[], Mapping[str, float]]) -> None:
+        # What is away is not sampled; the gap shows in the plot.
+        with contextlib.suppress(psycopg.Error, httpx.HTTPError, StackError, OSError, ValueError):
+            values = look()
+            self.samples.append(Sample(time.monotonic() - self.began_at, values))
+
+    def _probe(self, client: Client, path: str) -> None:
+        due_s = time.monotonic() - self.began_at
+        reply = client.send("GET", f"/{path}")
+        self.probes.append(Request(path, due_s, time.monotonic() - self.began_at - due_s, reply.status))
+
+    def _database(self) -> Mapping[str, float]:
+        with self.stage.leader() as connection:
+            statuses = {status: float(count) for status, count in connection.execute(_ORDERS)}
+            active, age_s = connection.execute(_SAGAS).fetchone() or (0, 0)
+        ended = statuses.get("confirmed", 0.0) + statuses.get("cancelled", 0.0)
+        return {
+            **statuses,
+            "placed": sum(statuses.values()),
+            "open": sum(statuses.values()) - ended,
+            "sagas": float(active),
+            "oldest_due_s": float(age_s),
+        }
+
+    def _proxy(self) -> Mapping[str, float]:
+        if self.stage.told["proxy"] is None:
+            return {}
+        routes = self.stage.proxy.routes()
+        return {f"connections {name}": float(route["connections"]) for name, route in routes.items()}
+
+    def _kernel(self) -> Mapping[str, float]:
+        """Connections that nobody accepted, of this whole machine: the only count of refused calls."""
+        names, counts = (
+            line.split()
+            for line in Path("/proc/net/snmp").read_text().splitlines()
+            if line.startswith("Tcp:")
+        )
+        return {"refused_connects": float(counts[names.index("AttemptFails")])}
