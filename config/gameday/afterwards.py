@@ -39,7 +39,7 @@ def count_calls(seen: Seen, *, stage: Stage, began_at: float) -> None:
     """Count the calls that arrived at the gateways, by their own books."""
     rows = [(key, at - began_at) for key, at in stage.gateway_book(_CALLS, (began_at,))]
     seen.calls_all = _calls(rows)
-    seen.calls_steady = _calls([row for row in rows if row[1] < seen.steady.end_s])
+    seen.calls_steady = _calls([row for row in rows if seen.steady.holds(row[1])])
     seen.refused_connects = _refused(seen)
 
 

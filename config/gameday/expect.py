@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from config.gameday.client import NO_ANSWER
 from config.gameday.scenario import Expectation
-from config.gameday.seen import Seen, Window
+from config.gameday.seen import Request, Seen, Window
 
 # After the fault began, until what must notice it has noticed it.
 _NOTICED_S = 1.0
@@ -14,10 +15,10 @@ _NOT_FOUND = 404
 def all_accepted() -> Expectation:
     """Every order is accepted at its first try, in every phase."""
 
-    def look(seen: Seen) -> tuple[str, bool]:
+    def look(seen: Seen) -> tuple[str, bool | None]:
         posts = seen.of("POST", seen.whole)
         failed = seen.failures("POST", seen.whole)
-        return f"{len(posts) - failed} of {len(posts)}", failed == 0
+        return f"{len(posts) - failed} of {len(posts)}", failed == 0 if posts else None
 
     return Expectation("every order is accepted at its first try", look)
 
@@ -40,7 +41,7 @@ def all_confirmed() -> Expectation:
 
     def look(seen: Seen) -> tuple[str, bool]:
         told = ", ".join(f"{count} {status}" for status, count in sorted(seen.orders.items()))
-        is_so = set(seen.orders) <= {_SETTLED_WELL} and seen.unanswered == 0
+        is_so = set(seen.orders) == {_SETTLED_WELL} and seen.unanswered == 0
         return f"{told or 'none'}; {seen.unanswered} never answered", is_so
 
     return Expectation("every acknowledged order is confirmed in the end", look)
@@ -49,9 +50,9 @@ def all_confirmed() -> Expectation:
 def none_missing() -> Expectation:
     """No acknowledged order is missing in the database that leads in the end."""
 
-    def look(seen: Seen) -> tuple[str, bool]:
-        missing = seen.orders.get("missing", 0)
-        return f"{missing} of {sum(seen.orders.values())} missing", missing == 0
+    def look(seen: Seen) -> tuple[str, bool | None]:
+        missing, known = seen.orders.get("missing", 0), sum(seen.orders.values())
+        return f"{missing} of {known} missing", missing == 0 if known else None
 
     return Expectation("no acknowledged order is missing", look)
 
@@ -59,10 +60,10 @@ def none_missing() -> Expectation:
 def no_errors(kind: str) -> Expectation:
     """Requests of a kind are all answered well during the fault, once it was noticed."""
 
-    def look(seen: Seen) -> tuple[str, bool]:
+    def look(seen: Seen) -> tuple[str, bool | None]:
         window = _noticed(seen)
-        failed = seen.failures(kind, window)
-        return f"{failed} of {len(seen.of(kind, window))}", failed == 0
+        sent, failed = len(seen.of(kind, window)), seen.failures(kind, window)
+        return f"{failed} of {sent}", failed == 0 if sent else None
 
     return Expectation(f"no {kind} fails during the fault (after {_NOTICED_S:g} s)", look)
 
@@ -133,7 +134,9 @@ def drained_within_s(bound_s: float) -> Expectation:
 def writes_again_within(bound_s: float) -> Expectation:
     """Orders are accepted again, for good, soon after the fault began."""
 
-    def look(seen: Seen) -> tuple[str, bool]:
+    def look(seen: Seen) -> tuple[str, bool | None]:
+        if not seen.of("POST", seen.fault):
+            return "no order was sent", None
         after_s = seen.writes_again_after_s()
         return ("never", False) if after_s is None else (f"{after_s:.1f} s", after_s <= bound_s)
 
@@ -192,23 +195,23 @@ def normal_again_within(bound_s: float) -> Expectation:
 
 def reads_own_writes() -> Expectation:
     """A client that sends its token back never misses an order that it placed."""
-    return _counted(
-        "no client misses its own order",
-        lambda seen: sum(one.status == _NOT_FOUND for one in seen.of("GET", seen.whole)),
-    )
+    return _none_of("GET", "no client misses its own order", lambda one: one.status == _NOT_FOUND, of=None)
 
 
 def always_answered(kind: str) -> Expectation:
     """Probes of a kind get an answer, whichever, all through the fault."""
-    return _counted(
-        f"{kind} is always answered", lambda seen: sum(not one.status for one in seen.of(kind, seen.fault))
+    return _none_of(
+        kind, f"{kind} is always answered", lambda one: one.status == NO_ANSWER, of=lambda seen: seen.fault
     )
 
 
-def _counted(says: str, count: Callable[[Seen], int]) -> Expectation:
-    def look(seen: Seen) -> tuple[str, bool]:
-        found = count(seen)
-        return f"{found} did not", found == 0
+def _none_of(
+    kind: str, says: str, is_wrong: Callable[[Request], bool], *, of: Callable[[Seen], Window] | None
+) -> Expectation:
+    def look(seen: Seen) -> tuple[str, bool | None]:
+        requests = seen.of(kind, of(seen) if of else seen.whole)
+        wrong = sum(is_wrong(one) for one in requests)
+        return f"{wrong} of {len(requests)} not so", wrong == 0 if requests else None
 
     return Expectation(says, look)
 

@@ -32,6 +32,7 @@ def plot(outcome: Outcome, *, path: Path) -> None:
             seconds, [counts[second] for second in seconds], where="post", color=_COLOURS[kind], label=kind
         )
     errors.set_ylabel("not ok, per second")
+    errors.set_ylim(bottom=0)
     errors.legend(loc="upper right", fontsize="small")
     points = seen.series("open")
     orders.plot([at_s for at_s, _ in points], [value for _, value in points], color="#d62728")

@@ -107,10 +107,10 @@ def _row(seen: Seen, kind: str, name: str) -> str:
 
 
 def _violations(seen: Seen) -> list[str]:
-    """Return what the audit found wrong, a line each."""
-    return [
-        f"- {result.get('id')} {result.get('title', '')}: {violation.get('message')}"
-        for result in seen.audit.get("results", ())
-        if isinstance(result, dict)
-        for violation in result.get("violations", ())
-    ]
+    """Return what the audit found wrong, or could not tell, a line each."""
+    lines = []
+    for check in seen.audit.get("checks", ()):
+        told = [violation["message"] for violation in check.get("violations", ())]
+        told += [f"not known: {check['error']}"] if check.get("error") else []
+        lines += [f"- {check['id']} {check['title']}: {one}" for one in told]
+    return lines

@@ -21,6 +21,8 @@ from config.gameday.stage import PLATFORM, Stage
 _SATURATE_S = {False: 10.0, True: 5.0}
 _SATURATE_THREADS = 16
 _RESEND_WITHIN_S = 60.0
+# Connections and caches of a stack that has just started: not what a fault is compared with.
+_WARM_UP_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,7 @@ def hold(scenario: Scenario, *, stage: Stage, wish: Wish, say: Callable[[str], N
     capacity = None
     if scenario.measures_capacity or scenario.surge is not None:
         capacity = _capacity(load, stage=stage, short=wish.short)
-        say(
-            f"Capacity: {capacity.accepted_per_s:.0f} accepted, {capacity.settled_per_s:.0f} settled a second."
-        )
+        say(f"Capacity: {capacity.accepted_per_s:.0f} accepted, {capacity.settled_per_s:.0f} settled per s.")
         load = Load(client=load.client, random=load.random)
     rate_in_fault = scenario.surge * capacity.accepted_per_s if scenario.surge and capacity else rate
     seen = _act(scenario, stage=stage, load=load, times=times, rates=(rate, rate_in_fault), say=say)
@@ -85,7 +85,7 @@ def _act(
 ) -> Seen:
     rate, rate_in_fault = rates
     stretches = [
-        Stretch(times.steady_s, rate),
+        Stretch(_WARM_UP_S + times.steady_s, rate),
         Stretch(times.fault_s, rate_in_fault, reads=scenario.surge is None),
         Stretch(times.after_s, rate),
     ]
@@ -94,17 +94,18 @@ def _act(
     began_at = time.time()
     sending = threading.Thread(target=load.run, args=(stretches,), name="load", daemon=True)
     with Sampler(stage=stage, began_at=load.began_at) as sampler, contextlib.ExitStack() as healing:
+        healing.callback(load.stop.clear)
         healing.callback(sending.join)
         healing.callback(load.stop.set)
         sending.start()
         say(f"Steady state: {rate:g} orders/s for {times.steady_s:g} s.")
-        _sleep_until(load.began_at + times.steady_s)
+        _sleep_until(load.began_at + _WARM_UP_S + times.steady_s)
         fault = _fault(scenario, stage=stage, load=load, lasts_s=times.fault_s, say=say)
         say(f"Healed after {fault.seconds:.1f} s; {times.after_s:g} s more of load.")
         sending.join()
         after = Window(fault.end_s, time.monotonic() - load.began_at)
         requests = [*load.requests, *sampler.probes]
-        seen = Seen(steady=Window(0.0, times.steady_s), fault=fault, after=after, requests=requests)
+        seen = Seen(steady=Window(_WARM_UP_S, fault.begin_s), fault=fault, after=after, requests=requests)
         afterwards.wait_for_drain(seen, sampler=sampler, limit_s=scenario.settle_s)
     seen.requests = [*load.requests, *sampler.probes]
     seen.samples = sorted(sampler.samples, key=lambda sample: sample.at_s)

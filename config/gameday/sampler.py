@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ _PROBES_EVERY_S = 0.1
 _PROBES = ("livez", "readyz")
 # A load balancer gives up after about this.
 _PROBE_LIMIT_S = 2.0
+# As many as can hang at a time.
+_PROBERS = round(len(_PROBES) * _PROBE_LIMIT_S / _PROBES_EVERY_S)
 # Ended or not is all that a backlog needs to know; the status is what people ask for.
 _ORDERS = "SELECT status, count(*) FROM orders_order GROUP BY status"
 _SAGAS = """
@@ -41,6 +44,7 @@ class Sampler:
     probes: list[Request] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _prober: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_PROBERS))
 
     def __enter__(self) -> "Sampler":
         told = self.stage.told
@@ -48,7 +52,9 @@ class Sampler:
         for look in (self._database, self._proxy, self._kernel):
             self._begin(partial(self._sample, look), every_s=_EVERY_S)
         for path in _PROBES:
-            self._begin(partial(self._probe, client, path), every_s=_PROBES_EVERY_S)
+            # Each in a thread of its own: one that hangs must not hide how the next would fare.
+            ask = partial(self._prober.submit, self._probe, client, path)
+            self._begin(ask, every_s=_PROBES_EVERY_S)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -56,8 +62,9 @@ class Sampler:
         for thread in self._threads:
             # One that a frozen server holds ends with it.
             thread.join(timeout=_PROBE_LIMIT_S)
+        self._prober.shutdown()
 
-    def _begin(self, act: Callable[[], None], *, every_s: float) -> None:
+    def _begin(self, act: Callable[[], object], *, every_s: float) -> None:
         def again() -> None:
             while not self._stopping.wait(every_s):
                 act()

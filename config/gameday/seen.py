@@ -148,4 +148,4 @@ class Seen:
     @property
     def whole(self) -> Window:
         """From the first request to the end of the load."""
-        return Window(self.steady.begin_s, self.after.end_s)
+        return Window(0.0, self.after.end_s)
