@@ -33,11 +33,7 @@ def outcome(*, audit: str = "pass", status: int = 201) -> Outcome:
         orders={"confirmed": 2},
         audit={
             "verdict": audit,
-            "results": [
-                {"id": "C1", "title": "No double charge", "violations": [{"message": "order 7 twice"}]}
-            ]
-            if audit == "fail"
-            else [],
+            "checks": VIOLATION if audit == "fail" else [],
         },
     )
     findings = [expectation.judge(seen) for expectation in SCENARIO.expects]
