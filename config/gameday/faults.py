@@ -68,9 +68,18 @@ def sandbox(*faults: Mapping[str, object]) -> Fault:
 
 def held_down(part: str) -> Fault:
     """A part is killed with -9, kept down, and started again at the end."""
+    return _held_down(lambda _stage: part)
 
+
+def follower_held_down() -> Fault:
+    """The PostgreSQL server that follows now is killed with -9, kept down, and started again at the end."""
+    return _held_down(lambda stage: str(stage.tell("status")["follower"]))
+
+
+def _held_down(which: Callable[[Stage], str]) -> Fault:
     @contextlib.contextmanager
     def fault(stage: Stage) -> Iterator[None]:
+        part = which(stage)
         stage.tell("kill", part)
         try:
             yield
@@ -99,34 +108,27 @@ def redis_emptied(*, every_s: float) -> Fault:
     return repeated(empty, every_s=every_s)
 
 
-def database_frozen(server: str) -> Fault:
-    """Every process of a PostgreSQL server stands still: it takes connections and never answers."""
+@contextlib.contextmanager
+def leader_frozen(stage: Stage) -> Iterator[None]:
+    """Every process of the server that leads stands still: it takes connections and never answers."""
+    leader = str(stage.tell("status")["leader"])
+    stage.signal(stage.database_pids(leader), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        # Asked for again: the postmaster may have forked one while the others were being stopped.
+        stage.signal(stage.database_pids(leader), signal.SIGCONT)
 
-    @contextlib.contextmanager
-    def fault(stage: Stage) -> Iterator[None]:
-        pids = stage.database_pids(server)
-        stage.signal(pids, signal.SIGSTOP)
+
+@contextlib.contextmanager
+def replay_paused(stage: Stage) -> Iterator[None]:
+    """The replica receives and does not replay: its lag grows as long as this lasts."""
+    with stage.superuser("replica") as replica:
+        replica.execute("SELECT pg_wal_replay_pause()")
         try:
             yield
         finally:
-            stage.signal(stage.database_pids(server), signal.SIGCONT)
-
-    return fault
-
-
-def replay_paused(stage: Stage) -> AbstractContextManager[object]:
-    """The replica receives and does not replay: its lag grows as long as this lasts."""
-
-    @contextlib.contextmanager
-    def fault() -> Iterator[None]:
-        with stage.superuser("replica") as replica:
-            replica.execute("SELECT pg_wal_replay_pause()")
-            try:
-                yield
-            finally:
-                replica.execute("SELECT pg_wal_replay_resume()")
-
-    return fault()
+            replica.execute("SELECT pg_wal_replay_resume()")
 
 
 def failover(*, stream_latency_ms: float) -> Fault:

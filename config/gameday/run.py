@@ -20,6 +20,8 @@ from config.gameday.stage import PLATFORM, Stage
 # How long and how hard the stack is driven to learn its capacity; more threads than it has only queue.
 _SATURATE_S = {False: 10.0, True: 5.0}
 _SATURATE_THREADS = 16
+_SETTLES_WITHIN_S = 60.0
+_POLL_S = 0.2
 _RESEND_WITHIN_S = 60.0
 # Connections and caches of a stack that has just started: not what a fault is compared with.
 _WARM_UP_S = 4.0
@@ -134,8 +136,8 @@ def _capacity(load: Load, *, stage: Stage, short: bool) -> Capacity:
     accepted = load.saturate(threads=_SATURATE_THREADS, seconds=seconds)
     accepted_s = time.monotonic() - load.began_at
     while afterwards.count(stage, afterwards.OPEN_ORDERS) != 0:
-        time.sleep(0.05)
-        if time.monotonic() - load.began_at > 60 + seconds:
+        time.sleep(_POLL_S)
+        if time.monotonic() - load.began_at > seconds + _SETTLES_WITHIN_S:
             break
     settled_s = time.monotonic() - load.began_at
     return Capacity(accepted_per_s=accepted / accepted_s, settled_per_s=accepted / settled_s)

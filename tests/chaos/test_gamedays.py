@@ -4,6 +4,7 @@ How fast is a question for `make gameday`, on a machine that does nothing else.
 """
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,14 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingStack]:
-    folder = tmp_path_factory.mktemp("proxied")
-    # PostgreSQL runs as somebody else when we are root, and must get there.
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)
-    with living_stack(folder, "--with-proxies", "--synchronous") as running:
-        yield running
+def proxied() -> Iterator[LivingStack]:
+    # Not pytest's directory, which every other run of this user closes again to whom PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="holdfast-gamedays-", ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o711)
+        folder = Path(place) / "holdfast"
+        folder.mkdir(0o711)
+        with living_stack(folder, "--with-proxies", "--synchronous") as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from config.gameday import expect, faults
 from config.gameday.scenario import Scenario, Times
-from config.stack.servers import PRIMARY
 
 REPLICA_LAG = Scenario(
     name="replica-lag",
@@ -21,7 +20,7 @@ REPLICA_LAG = Scenario(
 REPLICA_LOSS = Scenario(
     name="replica-loss",
     title="The replica is killed with -9 and stays away.",
-    fault=faults.held_down("postgres-replica"),
+    fault=faults.follower_held_down(),
     expects=(
         expect.all_accepted(),
         expect.reads_own_writes(),
@@ -35,7 +34,7 @@ REPLICA_LOSS = Scenario(
 DATABASE_PAUSE = Scenario(
     name="database-pause",
     title="The primary hangs: it takes connections and never answers.",
-    fault=faults.database_frozen(PRIMARY),
+    fault=faults.leader_frozen,
     times=Times(steady_s=20, fault_s=60, after_s=20),
     expects=(
         expect.p99_at_most("livez", ms=10),

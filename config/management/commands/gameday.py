@@ -1,6 +1,7 @@
 """`manage.py gameday [SCENARIO …]`: faults under load, and what came of them (docs/gamedays.md)."""
 
 import contextlib
+import signal
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ from resilience import clock
 
 # The worst of all scenarios decides.
 EXIT_CODES = {"pass": 0, "missed": 3, "fail": 1}
+
+# What a shell says of a program that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -46,6 +50,8 @@ class Command(BaseCommand):
             for one in SCENARIOS:
                 self.stdout.write(f"{one.name:<18} {one.title}")
             return
+        # As Ctrl-C does: an exception, so that what was broken is healed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         wish = Wish(rate=options["rate"], short=options["short"])
         out = options["out"] or settings.BASE_DIR / HOLDFAST_DIRECTORY / "gamedays"
         verdicts = []
@@ -54,6 +60,9 @@ class Command(BaseCommand):
                 verdicts.append(self._hold(scenario, wish=wish, out=out, own=options["own_stack"]))
             except (GameDayError, StackError) as error:
                 raise CommandError(str(error)) from error
+            except KeyboardInterrupt:
+                self.stderr.write("Interrupted; what was broken is healed.")
+                raise SystemExit(INTERRUPTED) from None
         self.stdout.write("\n".join(f"{name:<18} {verdict}" for name, verdict in verdicts))
         worst = {verdict for _name, verdict in verdicts}
         raise SystemExit(next(EXIT_CODES[one] for one in ("fail", "missed", "pass") if one in worst))
@@ -75,7 +84,9 @@ def _stage(scenario: Scenario, *, own: bool) -> Iterator[Stage]:
             yield stage
         return
     stage = Stage(settings.BASE_DIR)
-    stage.proxy.heal()
+    if stage.told["proxy"] is not None:
+        # What a game day that was killed left behind.
+        stage.proxy.heal()
     yield stage
 
 
