@@ -54,6 +54,7 @@ def as_json(outcome: Outcome, *, held_at: datetime) -> dict[str, Any]:
         "drained_s": seen.drained_s,
         "amplification": seen.amplification(),
         "restarted": dict(seen.restarted),
+        "reduced": {part: list(span) for part, span in seen.reduced().items()},
         "facts": dict(seen.facts),
         "audit": seen.audit,
     }
@@ -82,6 +83,7 @@ def as_markdown(outcome: Outcome, *, held_at: datetime) -> str:
         "",
         "![Latency and errors over time](plot.png)",
         "",
+        *_reduced(seen),
         *_violations(seen),
     ]
     return "\n".join(lines) + "\n"
@@ -104,6 +106,15 @@ def _row(seen: Seen, kind: str, name: str) -> str:
     percentiles = (figures[f"p{one}_ms"] for one in _PERCENTILES)
     told = " | ".join("–" if value is None else f"{value:.1f}" for value in percentiles)
     return f"| {kind} | {name} | {figures['sent']} | {figures['not_ok']} | {told} |"
+
+
+def _reduced(seen: Seen) -> list[str]:
+    """Return what the platform said of itself since the fault, a line each."""
+    begin_s = seen.fault.begin_s
+    return [
+        f"- `/healthz` called {part} reduced {first - begin_s:.1f} s to {last - begin_s:.1f} s after the fault."
+        for part, (first, last) in sorted(seen.reduced().items())
+    ]
 
 
 def _violations(seen: Seen) -> list[str]:

@@ -13,7 +13,7 @@ import httpx
 import psycopg
 
 from config.gameday.client import Client
-from config.gameday.seen import Request, Sample
+from config.gameday.seen import REDUCED, Request, Sample
 from config.gameday.stage import Stage
 from config.stack.errors import StackError
 
@@ -49,7 +49,8 @@ class Sampler:
     def __enter__(self) -> "Sampler":
         told = self.stage.told
         client = Client(url=told["web"]["url"], api_key=told["api_key"], timeout_s=_PROBE_LIMIT_S)
-        for look in (self._database, self._proxy, self._kernel):
+        looks = (self._database, self._proxy, self._kernel, partial(self._health, client))
+        for look in looks:
             self._begin(partial(self._sample, look), every_s=_EVERY_S)
         for path in _PROBES:
             # Each in a thread of its own: one that hangs must not hide how the next would fare.
@@ -102,6 +103,12 @@ class Sampler:
             return {}
         routes = self.stage.proxy.routes()
         return {f"connections {name}": float(route["connections"]) for name, route in routes.items()}
+
+    def _health(self, client: Client) -> Mapping[str, float]:
+        """What the platform itself says is reduced."""
+        document = client.send("GET", "/healthz").document
+        reduced = document.get("reduced", []) if isinstance(document, dict) else []
+        return {f"{REDUCED}{one['part']}": 1.0 for one in reduced}
 
     def _kernel(self) -> Mapping[str, float]:
         """Connections that nobody accepted, of this whole machine: the only count of refused calls."""

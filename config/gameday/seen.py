@@ -9,6 +9,8 @@ from config.replay.report import percentile
 # A client that waited this long has gone elsewhere: what comes later is no good put.
 GOOD_WITHIN_S = 2.0
 _OK = range(200, 300)
+# Names of samples that say that the platform called a part reduced (`/healthz`).
+REDUCED = "reduced "
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,16 @@ class Seen:
     def series(self, name: str) -> list[tuple[float, float]]:
         """Return a sampled figure over time."""
         return [(one.at_s, one.values[name]) for one in self.samples if name in one.values]
+
+    def reduced(self) -> dict[str, tuple[float, float]]:
+        """Return each part that the platform itself called reduced since the fault: first and last time."""
+        spans: dict[str, tuple[float, float]] = {}
+        for one in self.samples:
+            for name in one.values:
+                if name.startswith(REDUCED) and one.at_s >= self.fault.begin_s:
+                    part = name.removeprefix(REDUCED)
+                    spans[part] = (spans.get(part, (one.at_s, 0.0))[0], one.at_s)
+        return spans
 
     def amplification(self) -> float | None:
         """Return calls at the gateways per needed one, over the whole run, in units of the steady state.

@@ -179,6 +179,36 @@ def test_nothing_seen_is_no_success(expectation: Expectation) -> None:
     assert not holds(expectation, seen())
 
 
+@pytest.mark.parametrize(
+    ("took_s", "until_s", "is_so"),
+    [(0.04, 29, True), (0.05, 29, False), (0.04, 22, True), (0.05, 22, None)],
+)
+def test_normal_is_twice_the_steady_time_once_the_bound_is_over(
+    took_s: float, until_s: int, is_so: bool | None
+) -> None:
+    found = seen(
+        *(post(number) for number in range(10)), *(post(at_s, took_s=took_s) for at_s in range(20, until_s))
+    )
+
+    assert holds(expect.normal_again_within(5), found) is is_so
+
+
+def test_what_the_platform_said_of_itself_is_read_from_samples() -> None:
+    samples = [
+        Sample(5, {"reduced redis:connection": 1.0}),
+        Sample(12, {}),
+        Sample(13, {"reduced redis:connection": 1.0}),
+        Sample(19, {"reduced redis:connection": 1.0}),
+    ]
+    found = seen(samples=samples)
+
+    # What it said before the fault is no answer to it.
+    assert found.reduced() == {"redis:connection": (13, 19)}
+    assert holds(expect.says_so_within(3, part="redis:connection"), found) is True
+    assert holds(expect.says_so_within(2.9, part="redis:connection"), found) is False
+    assert holds(expect.says_so_within(9, part="primary:connection"), found) is False
+
+
 def test_scenarios_have_names_of_their_own_and_expect_something() -> None:
     names = [scenario.name for scenario in SCENARIOS]
 

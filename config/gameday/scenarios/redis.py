@@ -16,7 +16,11 @@ REDIS_DOWN = Scenario(
     name="redis-down",
     title="Redis is killed with -9 and stays away.",
     fault=faults.held_down("redis"),
-    expects=(*_UNTOUCHED, expect.drained_within_s(60)),
+    expects=(
+        *_UNTOUCHED,
+        expect.drained_within_s(60),
+        expect.says_so_within(5, part="redis:connection"),
+    ),
 )
 
 REDIS_WIPED = Scenario(
@@ -31,5 +35,9 @@ REDIS_BLACK_HOLE = Scenario(
     name="redis-black-hole",
     title="Redis takes connections and never answers.",
     fault=faults.routes("*-to-redis", mode="black_hole"),
-    expects=(*_UNTOUCHED, expect.drained_within_s(60)),
+    expects=(
+        *_UNTOUCHED,
+        expect.drained_within_s(60),
+        expect.says_so_within(5, part="redis:connection"),
+    ),
 )
