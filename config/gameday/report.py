@@ -112,7 +112,7 @@ def _reduced(seen: Seen) -> list[str]:
     """Return what the platform said of itself since the fault, a line each."""
     begin_s = seen.fault.begin_s
     return [
-        f"- `/healthz` called {part} reduced, {first - begin_s:.1f} to {last - begin_s:.1f} s after the fault."
+        f"- `/healthz` called {part} reduced {first - begin_s:.1f} to {last - begin_s:.1f} s after the fault."
         for part, (first, last) in sorted(seen.reduced().items())
     ]
 
