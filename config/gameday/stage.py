@@ -82,15 +82,14 @@ class Stage:
         """Return every process of a PostgreSQL server, its backends too."""
         return processes_working_in((self.folder / state.HOLDFAST_DIRECTORY / "data").resolve() / server)
 
-    def leading_url(self) -> str:
-        """Return an address that finds whichever server leads, without the proxy."""
-        return str(self.told["environment"]["HOLDFAST_DATABASE_URL"])
-
     @contextlib.contextmanager
     def leader(self) -> Iterator[psycopg.Connection]:
-        """Lend a connection to whichever server leads now."""
+        """Lend a connection to whichever server leads now, without the proxy."""
         with psycopg.connect(
-            self.leading_url(), autocommit=True, connect_timeout=_CONNECT_S_MAX
+            self.told["environment"]["HOLDFAST_DATABASE_URL"],
+            target_session_attrs="read-write",
+            autocommit=True,
+            connect_timeout=_CONNECT_S_MAX,
         ) as connection:
             yield connection
 

@@ -32,7 +32,6 @@ _SUPERUSER = "postgres"
 SLOT = "replica"
 
 
-
 @dataclass(frozen=True)
 class Tuning:
     """What differs between the stack and a test's throw-away cluster."""
@@ -178,8 +177,6 @@ def provision(primary: Server) -> None:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(APPLICATION_ROLE)))
-
-
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Roles:
+class Leadership:
     """Who leads, and how the follower reaches it; the defaults are those of a new folder without proxies."""
 
     leader: str = PRIMARY
@@ -86,25 +86,25 @@ def start_servers(
     tuning: Tuning,
 ) -> Addresses:
     """Start the servers with their data in `directory`, which is created or continued."""
-    servers = start_servers_in_roles(
+    servers = start_servers_led(
         supervisor=supervisor,
         directory=directory,
         ports=ports,
         server_secrets=server_secrets,
         tuning=tuning,
-        roles=Roles(),
+        leadership=Leadership(),
     )
     return servers.addresses
 
 
-def start_servers_in_roles(
+def start_servers_led(
     *,
     supervisor: Supervisor,
     directory: Path,
     ports: ServerPorts,
     server_secrets: ServerSecrets,
     tuning: Tuning,
-    roles: Roles,
+    leadership: Leadership,
 ) -> Servers:
     """Start the servers as `start_servers` does, and return also what can change their roles."""
     account = server_account()
@@ -130,11 +130,11 @@ def start_servers_in_roles(
     both = (server(PRIMARY, ports.primary), server(REPLICA, ports.replica))
     cluster = Cluster(
         servers=both,
-        leader=next(one for one in both if one.name == roles.leader),
+        leader=next(one for one in both if one.name == leadership.leader),
         supervisor=supervisor,
-        remember=roles.remember,
-        stream_port=roles.stream_port,
-        synchronous=roles.synchronous,
+        remember=leadership.remember,
+        stream_port=leadership.stream_port,
+        synchronous=leadership.synchronous,
     )
     cluster.start()
     redis = redis_server.RedisServer(

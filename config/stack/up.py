@@ -18,7 +18,7 @@ from config.stack.network import PROXY, Direct, Network, Proxied
 from config.stack.ports import LOOPBACK
 from config.stack.postgres import Tuning
 from config.stack.sandbox import Sandbox
-from config.stack.servers import PRIMARY, REDIS, REPLICA, Roles, ServerPorts, start_servers_in_roles
+from config.stack.servers import PRIMARY, REDIS, REPLICA, Leadership, ServerPorts, start_servers_led
 from config.stack.setup import Credentials
 from config.stack.status import StatusReader
 from config.stack.supervisor import Supervisor
@@ -107,19 +107,19 @@ class _Run:
         sandboxes = self._sandboxes(known, web_port=web_port, network=network)
         environments = Environments(known=known, ports=server_ports, sandboxes=sandboxes)
         of_parts = {who: environments.of(who, network=network) for who in self._clients()}
-        roles = self._roles(known, ports=server_ports, network=network)
+        leadership = self._leadership(known, ports=server_ports, network=network)
         # Before the first server, whose data directory is of no use without its passwords.
         kept.write_kept(self.folder, known)
 
         if proxied is not None:
             self.supervisor.start(proxied.part(folder=self.folder))
-        servers = start_servers_in_roles(
+        servers = start_servers_led(
             supervisor=self.supervisor,
             directory=self.folder / state.HOLDFAST_DIRECTORY / "data",
             ports=server_ports,
             server_secrets=known.server_secrets,
             tuning=Tuning(),
-            roles=roles,
+            leadership=leadership,
         )
         environment = environments.of("tools", network=Direct())
         stack = Stack(
@@ -166,7 +166,7 @@ class _Run:
             pick=lambda name: known.proxy_port(name, random=self.random),
         )
 
-    def _roles(self, known: Kept, *, ports: ServerPorts, network: Network) -> Roles:
+    def _leadership(self, known: Kept, *, ports: ServerPorts, network: Network) -> Leadership:
         """Return who leads, and how each server would reach the other one, whichever leads later."""
         streams = {
             PRIMARY: network.port(who=REPLICA, whom=PRIMARY, port=ports.primary),
@@ -177,7 +177,7 @@ class _Run:
             known.leader = leader
             kept.write_kept(self.folder, known)
 
-        return Roles(
+        return Leadership(
             leader=known.leader,
             remember=remember,
             stream_port=lambda _follower, leader: streams[leader.name],

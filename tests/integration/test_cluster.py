@@ -24,10 +24,10 @@ from config.stack.proxy.client import ProxyClient
 from config.stack.servers import (
     PRIMARY,
     REPLICA,
-    Roles,
+    Leadership,
     ServerPorts,
     ServerSecrets,
-    start_servers_in_roles,
+    start_servers_led,
 )
 from config.stack.supervisor import FencedError, Standing, Supervisor
 from tests.harness import FOLDER
@@ -81,19 +81,19 @@ def running(
         progress=lambda _part: None,
         report=place.reports.append,
     )
-    stream_port = Roles().stream_port
+    stream_port = Leadership().stream_port
     if proxied is not None:
         port = proxied.port(who=REPLICA, whom=PRIMARY, port=place.ports.primary)
         stream_port = lambda _follower, _leader: port  # noqa: E731
         supervisor.start(proxied.part(folder=FOLDER))
     try:
-        servers = start_servers_in_roles(
+        servers = start_servers_led(
             supervisor=supervisor,
             directory=place.directory / "data",
             ports=place.ports,
             server_secrets=place.secrets,
             tuning=TUNING,
-            roles=Roles(
+            leadership=Leadership(
                 leader=place.leader,
                 remember=place.remember,
                 stream_port=stream_port,
