@@ -16,7 +16,7 @@ ALONE := tests/chaos tests/integration/test_benchmarks_short.py
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUN_PACKAGES) ## Run everything here, with demo traffic, until Ctrl-C (DEMO=0: without)
@@ -43,6 +43,10 @@ endif
 .PHONY: storm
 storm: $(TEST_PACKAGES) ## The long form of the payments storm: 3,000 real orders (about 3 minutes)
 	HOLDFAST_STORM_ORDERS=3000 $(BIN)/python -m pytest -s tests/chaos/test_payments_storm.py
+
+.PHONY: gameday
+gameday: $(RUN_PACKAGES) ## Hold every game day on stacks of their own (about 45 minutes; ARGS: only these)
+	$(BIN)/python manage.py gameday --own-stack $(ARGS)
 
 .PHONY: lint
 lint: $(TEST_PACKAGES) ## Style, types, the law between the rooms, missing migrations

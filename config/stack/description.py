@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from config.stack.network import Proxied
 from config.stack.sandbox import Sandbox
-from config.stack.servers import Addresses
+from config.stack.servers import Servers
 from config.stack.setup import Credentials
 
 
@@ -15,8 +16,10 @@ class Stack:
     web_url: str
     credentials: Credentials
     sandboxes: tuple[Sandbox, ...]
-    addresses: Addresses
+    servers: Servers
     environment: Mapping[str, str]
+    control: str
+    proxy: Proxied | None
 
     @property
     def admin_url(self) -> str:
@@ -24,7 +27,8 @@ class Stack:
 
 
 def for_tools(stack: Stack, *, processes: Mapping[str, list[int]]) -> dict[str, object]:
-    """Return the content of stack.json; `environment` is what `manage.py` borrows."""
+    """Return the content of stack.json as it is now; `environment` is what `manage.py` borrows."""
+    addresses = stack.servers.addresses
     return {
         "web": {"url": stack.web_url},
         "api_key": stack.credentials.api_key,
@@ -37,8 +41,17 @@ def for_tools(stack: Stack, *, processes: Mapping[str, list[int]]) -> dict[str, 
             {"name": one.name, "url": one.url, "secret_key": one.secret_key, "book": str(one.book)}
             for one in stack.sandboxes
         ],
-        "databases": {"primary": stack.addresses.primary, "replica": stack.addresses.replica},
-        "redis": stack.addresses.redis,
+        "databases": {"primary": addresses.primary, "replica": addresses.replica},
+        "superusers": {
+            "primary": addresses.superuser,
+            "replica": stack.servers.cluster.follower.superuser_url,
+        },
+        "synchronous": stack.servers.cluster.synchronous,
+        "redis": addresses.redis,
+        "control": stack.control,
+        "proxy": None
+        if stack.proxy is None
+        else {"control": stack.proxy.control_url, "routes": list(stack.proxy.names)},
         "processes": dict(processes),
         "environment": dict(stack.environment),
     }
@@ -52,7 +65,7 @@ Holdfast is running.
   Admin     {stack.admin_url}  as {stack.credentials.username}, password {stack.credentials.password}
   API key   {key}
   Sandbox   {", ".join(one.url for one in stack.sandboxes)}
-  Stop      Ctrl-C, or `make down`
+{_proxy_line(stack)}  Stop      Ctrl-C, or `make down`
 
 Place an order:
   curl {stack.web_url}/api/v1/orders -H 'Authorization: Bearer {key}' \\
@@ -60,3 +73,9 @@ Place an order:
     -d '{{"customer": {{"reference": "me"}}, "currency": "EUR",
          "lines": [{{"sku": "CUP-STONE-2", "quantity": 1}}], "payments": [{{"method": "pm_card_visa"}}]}}'
 """
+
+
+def _proxy_line(stack: Stack) -> str:
+    if stack.proxy is None:
+        return ""
+    return f"  Proxy     {stack.proxy.control_url}/routes, a route for each pair of parts\n"

@@ -59,4 +59,6 @@ def _arguments(options: Options) -> list[str]:
     arguments += ["--sandboxes", str(options.sandboxes), "--workers", str(options.workers)]
     if options.web_port is not None:
         arguments += ["--port", str(options.web_port)]
+    arguments += ["--with-proxies"] if options.with_proxies else []
+    arguments += ["--synchronous"] if options.synchronous else []
     return arguments

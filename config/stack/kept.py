@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from config.stack.ports import pick_port
-from config.stack.servers import ServerPorts, ServerSecrets
+from config.stack.servers import PRIMARY, ServerPorts, ServerSecrets
 from config.stack.state import HOLDFAST_DIRECTORY, write_private_json
 
 _KEPT_FILE = HOLDFAST_DIRECTORY / "kept.json"
@@ -24,6 +24,8 @@ class Kept:
     sandbox_keys: dict[str, str] = field(default_factory=dict)
     webhook_secrets: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    # Which of the two PostgreSQL servers leads: after a failover, the one that was born as the replica.
+    leader: str = PRIMARY
 
     def server_ports(self, *, random: Random) -> ServerPorts:
         return ServerPorts(
@@ -44,10 +46,19 @@ class Kept:
     def webhook_secret(self, name: str) -> str:
         return self.webhook_secrets.setdefault(name, f"whsec_{secrets.token_hex(24)}")
 
+    def proxy_port(self, name: str, *, random: Random) -> int:
+        return self._port(f"proxy {name}", random=random)
+
     def _port(self, name: str, *, random: Random, otherwise: int | None = None) -> int:
-        preferred = self.ports.get(name, otherwise)
-        self.ports[name] = pick_port(preferred=preferred, random=random)
-        return self.ports[name]
+        preferred = self.ports.pop(name, otherwise)
+        taken = set(self.ports.values())
+        # A port that another part is about to take is still free to look at.
+        if preferred in taken:
+            preferred = None
+        while (port := pick_port(preferred=preferred, random=random)) in taken:
+            pass
+        self.ports[name] = port
+        return port
 
 
 def read_kept(folder: Path) -> Kept:

@@ -32,8 +32,20 @@ def web_part(*, folder: Path, port: int, environment: Mapping[str, str]) -> Part
     )  # fmt: skip
 
 
-def worker_parts(*, folder: Path, count: int, environment: Mapping[str, str]) -> list[Part]:
-    return [_worker(folder=folder, copy=number, environment=environment) for number in range(1, count + 1)]
+def worker_part(*, folder: Path, copy: int, environment: Mapping[str, str]) -> Part:
+    node = f"worker-{copy}@holdfast"
+    return Part(
+        name="worker",
+        copy=copy,
+        command=_python(
+            "-m", "celery", "-A", "config", "worker",
+            "--pool", "threads", "--concurrency", "4", "--queues", "sagas,celery", "--hostname", node,
+        ),
+        directory=folder,
+        environment=environment,
+        is_ready=celery_answers(f"{environment['HOLDFAST_REDIS_URL']}/0", node),
+        ready_limit_s=60.0,
+    )  # fmt: skip
 
 
 def daemon_parts(*, folder: Path, environment: Mapping[str, str]) -> list[Part]:
@@ -61,22 +73,6 @@ def demo_part(*, folder: Path, url: str, api_key: str, environment: Mapping[str,
         directory=folder,
         environment=environment,
     )
-
-
-def _worker(*, folder: Path, copy: int, environment: Mapping[str, str]) -> Part:
-    node = f"worker-{copy}@holdfast"
-    return Part(
-        name="worker",
-        copy=copy,
-        command=_python(
-            "-m", "celery", "-A", "config", "worker",
-            "--pool", "threads", "--concurrency", "4", "--queues", "sagas,celery", "--hostname", node,
-        ),
-        directory=folder,
-        environment=environment,
-        is_ready=celery_answers(f"{environment['HOLDFAST_REDIS_URL']}/0", node),
-        ready_limit_s=60.0,
-    )  # fmt: skip
 
 
 def _manage(*command: str) -> tuple[str, ...]:

@@ -32,7 +32,12 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.password}@{LOOPBACK}:{self.port}"
+        return address(password=self.password, port=self.port)
+
+
+def address(*, password: str, port: int) -> str:
+    """Return the URL of a server that answers, or seems to, at `port`."""
+    return f"redis://:{password}@{LOOPBACK}:{port}"
 
 
 def part_of(server: RedisServer) -> Part:

@@ -1,11 +1,13 @@
 """The three servers of the stack: PostgreSQL primary, its streaming replica, Redis."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.stack import postgres, redis_server
 from config.stack.account import reachable_directory, server_account
+from config.stack.cluster import Cluster
 from config.stack.postgres import Passwords, Tuning
 from config.stack.programs import find_programs
 from config.stack.supervisor import Supervisor
@@ -46,6 +48,35 @@ class Addresses:
     superuser: str
 
 
+@dataclass(frozen=True)
+class Leadership:
+    """Who leads, and how the follower reaches it; the defaults are those of a new folder without proxies."""
+
+    leader: str = PRIMARY
+    remember: Callable[[str], None] = lambda _leader: None
+    stream_port: Callable[[postgres.Server, postgres.Server], int] = lambda _follower, leader: leader.port
+    synchronous: bool = False
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The running servers."""
+
+    cluster: Cluster
+    redis: str
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where they answer now: a failover changes it."""
+        leader = self.cluster.leader
+        return Addresses(
+            primary=leader.url,
+            replica=self.cluster.follower.url,
+            redis=self.redis,
+            superuser=leader.superuser_url,
+        )
+
+
 def start_servers(
     *,
     supervisor: Supervisor,
@@ -55,6 +86,27 @@ def start_servers(
     tuning: Tuning,
 ) -> Addresses:
     """Start the servers with their data in `directory`, which is created or continued."""
+    servers = start_servers_led(
+        supervisor=supervisor,
+        directory=directory,
+        ports=ports,
+        server_secrets=server_secrets,
+        tuning=tuning,
+        leadership=Leadership(),
+    )
+    return servers.addresses
+
+
+def start_servers_led(
+    *,
+    supervisor: Supervisor,
+    directory: Path,
+    ports: ServerPorts,
+    server_secrets: ServerSecrets,
+    tuning: Tuning,
+    leadership: Leadership,
+) -> Servers:
+    """Start the servers as `start_servers` does, and return also what can change their roles."""
     account = server_account()
     place = reachable_directory(directory, account=account)
     programs = find_programs(account=account, copies=place)
@@ -75,17 +127,16 @@ def start_servers(
             tuning=tuning,
         )
 
-    primary = server(PRIMARY, ports.primary)
-    postgres.initialize(primary)
-    postgres.configure(primary)
-    supervisor.start(postgres.part_of(primary))
-    postgres.provision(primary)
-
-    replica = server(REPLICA, ports.replica)
-    postgres.clone(primary, replica=replica)
-    postgres.configure(replica, follows=primary)
-    supervisor.start(postgres.part_of(replica))
-
+    both = (server(PRIMARY, ports.primary), server(REPLICA, ports.replica))
+    cluster = Cluster(
+        servers=both,
+        leader=next(one for one in both if one.name == leadership.leader),
+        supervisor=supervisor,
+        remember=leadership.remember,
+        stream_port=leadership.stream_port,
+        synchronous=leadership.synchronous,
+    )
+    cluster.start()
     redis = redis_server.RedisServer(
         directory=place / REDIS,
         port=ports.redis,
@@ -94,6 +145,4 @@ def start_servers(
         password=server_secrets.redis,
     )
     supervisor.start(redis_server.part_of(redis))
-    return Addresses(
-        primary=primary.url, replica=replica.url, redis=redis.url, superuser=primary.superuser_url
-    )
+    return Servers(cluster=cluster, redis=redis.url)

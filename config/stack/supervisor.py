@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,22 @@ _FAILED_STARTS_MAX = 5
 _PAUSE_S = 0.05
 
 
+class Standing(StrEnum):
+    """What is wanted of a part. DOWN lasts until `resume`; FENCED until `lift`, after a rebuild."""
+
+    UP = "up"
+    DOWN = "down"
+    FENCED = "fenced"
+
+
+class UnknownPartError(StackError):
+    """No part has this name or label."""
+
+
+class FencedError(StackError):
+    """The part must not run as what it was."""
+
+
 @dataclass
 class _Supervised:
     part: Part
@@ -34,6 +51,9 @@ class _Supervised:
     started_at: float
     failures: int = 0
     restart_at: float | None = None
+    standing: Standing = Standing.UP
+    # When a part that was asked to stop has had its time; None: it was not asked, or has ended.
+    stop_by: float | None = None
 
 
 class Supervisor:
@@ -74,10 +94,54 @@ class Supervisor:
         """Note what ended, and restart what is due."""
         now = time.monotonic()
         for supervised in self._supervised:
+            if supervised.standing is not Standing.UP:
+                self._see_it_down(supervised, now=now)
+                continue
             if supervised.restart_at is None and supervised.child.exit_code is not None:
                 self._note_end(supervised, now=now)
             if supervised.restart_at is not None and supervised.restart_at <= now:
                 self._restart(supervised, now=now)
+
+    def halt(self, which: str, *, at_once: bool = False) -> None:
+        """Ask parts to stop, or kill them, and keep them down until `resume`. Returns before they ended."""
+        for supervised in self._named(which):
+            if supervised.standing is Standing.UP:
+                supervised.standing = Standing.DOWN
+                supervised.restart_at = None
+                supervised.stop_by = time.monotonic()
+                if not at_once:
+                    supervised.child.ask_to_stop()
+                    supervised.stop_by += supervised.part.stop_limit_s
+
+    def resume(self, which: str) -> None:
+        """Start parts again that were halted; one that is fenced raises FencedError, and none starts."""
+        found = self._named(which)
+        for supervised in found:
+            if supervised.standing is Standing.FENCED:
+                raise FencedError(f"{supervised.part.label} is fenced: only a rebuild may start it again.")
+        for supervised in found:
+            self._let_run(supervised)
+
+    def fence(self, which: str) -> None:
+        """Kill parts, see them end, and never start them again before `lift`."""
+        for supervised in self._named(which):
+            if supervised.standing is Standing.FENCED:
+                continue
+            supervised.standing = Standing.FENCED
+            supervised.restart_at = None
+            supervised.stop_by = None
+            supervised.child.kill_what_is_left()
+            self._report(f"{supervised.part.label} is fenced.")
+
+    def lift(self, which: str) -> None:
+        """Start fenced parts, which their owner has made harmless; return when they are ready."""
+        for supervised in self._named(which):
+            self._let_run(supervised)
+            self._wait_until_ready(supervised)
+
+    def standings(self) -> dict[str, Standing]:
+        """Return what is wanted of each part, by label."""
+        return {one.part.label: one.standing for one in self._supervised}
 
     def bound_logs(self) -> None:
         for log in self._logs.glob("*.log"):
@@ -102,6 +166,31 @@ class Supervisor:
                     self._report(f"{supervised.part.label} did not stop in time and was killed.")
                 supervised.child.kill_what_is_left()
             self._supervised = [one for one in self._supervised if one.part.name != name]
+
+    def _named(self, which: str) -> list[_Supervised]:
+        found = [one for one in self._supervised if which in (one.part.name, one.part.label)]
+        if not found:
+            known = ", ".join(one.part.label for one in self._supervised)
+            raise UnknownPartError(f"There is no part {which}. There are: {known}.")
+        return found
+
+    def _see_it_down(self, supervised: _Supervised, *, now: float) -> None:
+        if supervised.stop_by is None:
+            return
+        if supervised.child.exit_code is not None or now >= supervised.stop_by:
+            supervised.child.kill_what_is_left()
+            supervised.stop_by = None
+            self._report(f"{supervised.part.label} is down, and is kept down.")
+
+    def _let_run(self, supervised: _Supervised) -> None:
+        if supervised.standing is Standing.UP:
+            return
+        if supervised.stop_by is not None:
+            supervised.child.kill_what_is_left()
+        supervised.standing = Standing.UP
+        supervised.stop_by = None
+        supervised.failures = 0
+        self._restart(supervised, now=time.monotonic())
 
     def _launch(self, part: Part) -> _Supervised:
         part.prepare()

@@ -82,7 +82,7 @@ class LivingStack:
 
 
 @contextmanager
-def living_stack(folder: Path) -> Iterator[LivingStack]:
+def living_stack(folder: Path, *options: str) -> Iterator[LivingStack]:
     """Copy the project into `folder`, run `manage.py up --detach` there, and `down` at the end."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=FOLDER, capture_output=True, text=True, check=True
@@ -93,7 +93,7 @@ def living_stack(folder: Path) -> Iterator[LivingStack]:
             shutil.copy2(FOLDER / name, folder / name)
     stack = LivingStack(folder)
     try:
-        stack.manage("up", "--detach", "--no-demo")
+        stack.manage("up", "--detach", "--no-demo", *options)
         yield stack
     finally:
         stack.manage("down")

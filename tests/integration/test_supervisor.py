@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ import pytest
 from config.stack.errors import StackError
 from config.stack.logs import LOG_BYTES_MAX
 from config.stack.part import Part
-from config.stack.supervisor import Supervisor
+from config.stack.supervisor import FencedError, Standing, Supervisor, UnknownPartError
 from tests.harness import FOLDER
 from tests.processes import is_alive, wait_until
 
@@ -135,6 +136,86 @@ sys.stdin.read()
         running.kill()
 
     wait_until(lambda: not is_alive(child))
+
+
+def test_a_halted_part_stays_down_until_it_is_resumed(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(shell(tmp_path, "sleeper", "exec sleep 60"), shell(tmp_path, "other", "exec sleep 60"))
+    (before,) = supervisor.pids()["sleeper"]
+
+    supervisor.halt("sleeper")
+    wait_until(lambda: not supervisor.pids()["sleeper"], meanwhile=supervisor.tick)
+    for _tick in range(20):
+        supervisor.tick()
+    assert not is_alive(before)
+    assert supervisor.standings() == {"sleeper": Standing.DOWN, "other": Standing.UP}
+    assert supervisor.pids()["sleeper"] == []
+
+    supervisor.resume("sleeper")
+    (after,) = supervisor.pids()["sleeper"]
+    assert after != before
+    assert is_alive(after)
+
+
+def test_a_part_that_does_not_stop_is_killed_when_its_time_is_over(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    script = "trap '' TERM; touch deaf; while true; do sleep 0.05; done"
+    supervisor.start(shell(tmp_path, "deaf", script, stop_limit_s=0.2, is_ready=(tmp_path / "deaf").exists))
+
+    supervisor.halt("deaf")
+
+    wait_until(lambda: not supervisor.pids()["deaf"], meanwhile=supervisor.tick)
+    assert supervisor.restarts == {}
+
+
+def test_one_copy_of_a_part_is_halted_by_its_label(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(*(shell(tmp_path, "worker", "exec sleep 60", copy=number) for number in (1, 2)))
+    first, second = supervisor.pids()["worker"]
+
+    supervisor.halt("worker-2", at_once=True)
+    wait_until(lambda: supervisor.pids()["worker"] == [first], meanwhile=supervisor.tick)
+
+    assert is_alive(first)
+    assert not is_alive(second)
+
+
+def test_a_fenced_part_is_gone_at_once_and_is_not_resumed(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(shell(tmp_path, "leader", "trap '' TERM INT; while true; do sleep 0.05; done"))
+    (pid,) = supervisor.pids()["leader"][:1]
+
+    supervisor.fence("leader")
+
+    assert not is_alive(pid)
+    with pytest.raises(FencedError, match="leader is fenced: only a rebuild may start it again"):
+        supervisor.resume("leader")
+    for _tick in range(20):
+        supervisor.tick()
+    assert supervisor.pids()["leader"] == []
+    supervisor.lift("leader")
+    assert supervisor.standings() == {"leader": Standing.UP}
+    assert supervisor.pids()["leader"] != []
+
+
+def test_a_part_that_waits_for_its_restart_can_be_fenced(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(shell(tmp_path, "leader", "exec sleep 60"))
+    os.kill(supervisor.pids()["leader"][0], signal.SIGKILL)
+    wait_until(lambda: not supervisor.pids()["leader"])
+    supervisor.tick()
+
+    supervisor.fence("leader")
+    # The first restart is due within 0.1 s of the end.
+    over = time.monotonic() + 0.3
+    wait_until(lambda: time.monotonic() > over, meanwhile=supervisor.tick)
+
+    assert supervisor.pids()["leader"] == []
+    assert supervisor.restarts == {}
+
+
+def test_an_unknown_part_is_said_to_be_unknown(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(shell(tmp_path, "sleeper", "exec sleep 60"))
+
+    with pytest.raises(UnknownPartError, match=r"There is no part worker. There are: sleeper\."):
+        supervisor.halt("worker")
 
 
 def test_a_log_that_is_too_long_is_cut_and_kept_once(supervisor: Supervisor, tmp_path: Path) -> None:

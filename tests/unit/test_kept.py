@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 from config.stack.kept import read_kept, write_kept
 from config.stack.state import HOLDFAST_DIRECTORY
@@ -34,3 +35,24 @@ def test_what_was_kept_before_there_were_webhook_secrets_is_read(tmp_path: Path)
 
     assert again.sandbox_key("sandbox-1") == key
     assert again.webhook_secret("sandbox-1").startswith("whsec_")
+
+
+def test_no_two_parts_get_the_same_port(tmp_path: Path):
+    (tmp_path / HOLDFAST_DIRECTORY).mkdir()
+    known = read_kept(tmp_path)
+
+    # Every draw has the same seed: without a look at what others were given, all would be one port.
+    ports = [known.proxy_port(f"route-{number}", random=Random(7)) for number in range(20)]
+
+    assert len(set(ports)) == 20
+
+
+def test_who_leads_is_kept(tmp_path: Path):
+    (tmp_path / HOLDFAST_DIRECTORY).mkdir()
+    known = read_kept(tmp_path)
+    assert known.leader == "postgres-primary"
+
+    known.leader = "postgres-replica"
+    write_kept(tmp_path, known)
+
+    assert read_kept(tmp_path).leader == "postgres-replica"

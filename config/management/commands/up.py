@@ -26,6 +26,14 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, help="of the web server; otherwise the last one, or 8000")
         parser.add_argument("--sandboxes", type=int, default=2, help="gateway accounts")
         parser.add_argument("--workers", type=int, default=2, help="Celery worker processes")
+        parser.add_argument(
+            "--with-proxies",
+            action="store_true",
+            help="let parts reach each other through a proxy that can fail on request",
+        )
+        parser.add_argument(
+            "--synchronous", action="store_true", help="acknowledge a commit when the replica has it too"
+        )
 
     def handle(self, **options: Any) -> None:
         folder = settings.BASE_DIR
@@ -37,6 +45,8 @@ class Command(BaseCommand):
             web_port=options["port"],
             sandboxes=options["sandboxes"],
             workers=options["workers"],
+            with_proxies=options["with_proxies"],
+            synchronous=options["synchronous"],
         )
         try:
             if options["detach"]:

@@ -1,0 +1,2 @@
+class GameDayError(Exception):
+    """The game day cannot be held. The message says what is true and what to do next."""
