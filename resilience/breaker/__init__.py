@@ -12,7 +12,7 @@ from resilience.breaker.errors import CircuitOpen
 from resilience.breaker.outcomes import CallOutcome
 from resilience.breaker.policy import BreakerPolicy
 from resilience.breaker.process import breaker, declare
-from resilience.breaker.standing import Standing, fleet_standings, standings
+from resilience.breaker.standing import Standing, fleet_standings, standing_of, standings
 from resilience.breaker.states import BreakerState, Force
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "breaker",
     "declare",
     "fleet_standings",
+    "standing_of",
     "standings",
 ]

@@ -14,7 +14,7 @@ from resilience import clock, pulse
 from resilience.breaker.circuit import Circuit
 from resilience.breaker.condition import Condition, Figures
 from resilience.breaker.forced import Override
-from resilience.breaker.process import registry
+from resilience.breaker.process import breaker, registry
 from resilience.breaker.report import Report, Verdict
 from resilience.breaker.states import BreakerState, Force
 from resilience.breaker.wire import NAMES_KEY, SCRIPT, read, written
@@ -62,6 +62,11 @@ def standings() -> list[Standing]:
     """Return every breaker that this process has used, from memory."""
     now, wall = time.monotonic(), clock.now()
     return [_standing(circuit, now, wall) for circuit in sorted(registry.all(), key=lambda one: one.name)]
+
+
+def standing_of(name: str) -> Standing:
+    """Return one breaker, from memory; from the next beat on as the fleet sees it, used here or not."""
+    return _standing(breaker(name), time.monotonic(), clock.now())
 
 
 def fleet_standings() -> list[Standing]:

@@ -1,12 +1,15 @@
 """The checks of what every installation has: servers, pulse, sagas, events, and who works on them."""
 
 import json
+from collections import Counter
 
 from resilience import pulse
 from resilience.events import subscriptions
+from resilience.flags import Switch, declared
 from resilience.health.backlogs import Backlog, register_backlog
 from resilience.health.check import PASSED, Check, Finding, Scope, Status, register
 from resilience.health.roles import register_role
+from resilience.limits.report import reports
 from resilience.pulse import Query
 from resilience.routing import primary_state, replica_state
 
@@ -54,6 +57,26 @@ def _replica() -> Finding:
     return Finding(Status.PASS, state.lag_s, "s")
 
 
+def _switches() -> Finding:
+    turned = [one.name for one in declared() if isinstance(one, Switch) and one.is_on() is not one.default]
+    if turned:
+        return Finding(Status.WARN, len(turned), "switches", f"Operators turned: {', '.join(turned)}.")
+    return Finding(Status.PASS, 0, "switches")
+
+
+def _limits() -> Finding:
+    shed: Counter[str] = Counter()
+    throttled = 0
+    for report in reports.fleet():
+        shed.update(report.shed)
+        throttled += len(report.throttled)
+    if not shed and not throttled:
+        return Finding(Status.PASS, 0, "requests")
+    tiers = ", ".join(f"{count} {of}" for of, count in shed.most_common())
+    output = f"Turned away within the last minute or two: {tiers or 'none'}; throttled keys: {throttled}."
+    return Finding(Status.WARN if shed else Status.PASS, shed.total(), "requests", output)
+
+
 def _redis() -> Finding:
     age_s = pulse.age_s("redis")
     if age_s is None or age_s > SILENCE_S_MAX:
@@ -86,6 +109,22 @@ register(
         meaning="Orders are accepted and wait: their sagas go on when Redis is back. Caches are cold, "
         "throttles and breakers are each process's own.",
         look=_redis,
+    ),
+    Check(
+        name="switches:turned",
+        component_type="system",
+        scope=Scope.SHARED,
+        is_hard=False,
+        meaning="What is switched off does not happen until it is on again: manage.py flags list.",
+        look=_switches,
+    ),
+    Check(
+        name="admission:shed",
+        component_type="system",
+        scope=Scope.SHARED,
+        is_hard=False,
+        meaning="The least important requests are answered 503 with Retry-After, to serve the others.",
+        look=_limits,
     ),
 )
 

@@ -6,8 +6,10 @@ refusal included, is left to the view.
 """
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ from rest_framework.views import APIView
 
 from resilience.apikeys.authentication import Principal, principal_shown
 from resilience.caching import Load, Namespace, cache_of
+from resilience.rest.flags import EARLY_ANSWERS
 
 # One's own cache may keep the answer, if it asks each time; without this, the API's `no-store` would
 # make the ETag useless.
@@ -60,11 +63,17 @@ def answered_early(view_class: type[APIView], kept: Callable[..., Kept]) -> View
     view = view_class.as_view()
 
     def answer(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
-        if request.method == "GET" and not request.META.get("QUERY_STRING"):
-            early = _early(request, parameters)
-            if early is not None:
-                return early
-        return view(request, **parameters)
+        if request.method != "GET" or request.META.get("QUERY_STRING"):
+            return view(request, **parameters)
+        exposure = EARLY_ANSWERS.expose(unit=request.path)
+        begun_at, failed = time.perf_counter(), True
+        try:
+            early = _early(request, parameters) if exposure.is_on else None
+            response = view(request, **parameters) if early is None else early
+            failed = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        finally:
+            exposure.done(failed=failed, took_s=time.perf_counter() - begun_at)
+        return response
 
     def _early(request: HttpRequest, parameters: dict[str, Any]) -> HttpResponseBase | None:
         principal = principal_shown(request.META)

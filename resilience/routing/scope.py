@@ -14,6 +14,7 @@ from psycopg.errors import QueryCanceled
 from resilience.postgres.servers import place_of
 from resilience.routing import watcher
 from resilience.routing.databases import PRIMARY, REPLICA
+from resilience.routing.flags import REPLICA_READS
 from resilience.routing.permits import fallback_reads
 from resilience.routing.states import ReplicaState
 from resilience.routing.tokens import CausalityToken
@@ -44,7 +45,7 @@ class ReadScope:
     def choose_database(self) -> str:
         """Return the alias to read from. Raises ReadsOverloadedError when it is the primary, and full."""
         if self.database is None:
-            state = watcher.replica_state()
+            state = watcher.replica_state() if REPLICA_READS.is_on() else None
             if state is not None and self._replica_serves(state):
                 self.database = self.replica
             else:

@@ -24,6 +24,8 @@ from resilience.apikeys.cache import known_keys
 from resilience.apikeys.keys import revoke_key
 from resilience.caching.errors import CacheAwayError
 from resilience.events import lag, run_once
+from resilience.flags.testing import held
+from resilience.rest.flags import EARLY_ANSWERS
 from resilience.routing import database_for_reads, replica_reads
 from resilience.routing.tokens import NEVER_REPLAYED
 from tests.api.foundation import assert_problem
@@ -63,6 +65,25 @@ def settled(shop: Shop) -> str:
 def rename(name: str) -> None:
     """Change the product past every entrance, so that nobody is told."""
     Product.objects.filter(pk=SKU).update(name=name)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_both_sides_of_early_answers_say_the_same(shop: Shop, on: bool, monkeypatch: Any) -> None:
+    woken: list[str] = []
+    get = OrderView.get
+    monkeypatch.setattr(
+        OrderView, "get", lambda view, request, **kw: (woken.append("x"), get(view, request, **kw))[1]
+    )
+    path = f"{ORDERS_PATH}/{settled(shop)}"
+    first = shop.get(path)
+    woken.clear()
+
+    with held(EARLY_ANSWERS, on=on):
+        again = shop.get(path)
+
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert woken == ([] if on else ["x"])
 
 
 class TestHits:

@@ -21,6 +21,7 @@ from payments.states import Phase
 from payments.steps import exchange
 from resilience.breaker import BreakerState, Circuit, Force, breaker
 from resilience.breaker.forced import Override
+from resilience.health.check import Status, checks
 from resilience.saga.models import Saga
 from tests.conftest import SandboxClient
 from tests.orders_kit import books, carry_once, carry_to_the_end, payments, place, stock
@@ -126,6 +127,20 @@ def test_what_is_in_doubt_stays_so_while_the_breaker_is_open(
     carry_to_the_end([order_id], within_s=60)
     assert books(order_id, line.sandbox.orders()).captures == 1
     assert _phases(order_id) == [Phase.SETTLED, Phase.SETTLED]
+
+
+def test_health_says_which_account_waits_and_what_that_means(line: Line) -> None:
+    name = f"gateway:{line.sandbox.name}"
+    # Settings of a process are read at its start, and this one's are the session's.
+    check = next(check for check in checks() if check.name == name)
+    assert check.look().status is Status.PASS
+
+    line.breaker.force(Override(Force.FORCED_OPEN, "ann", "a drill", time.monotonic() + 3600))
+
+    finding = check.look()
+    assert finding.status is Status.FAIL
+    assert finding.output == "Its breaker is forced_open: a drill"
+    assert check.meaning.startswith(f"Payments through {line.sandbox.name} wait, none is lost")
 
 
 def _phases(order_id: UUID) -> list[str]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 from psycopg.errors import QueryCanceled, SerializationFailure
 
+from resilience.flags.testing import held
 from resilience.routing import (
     CausalityToken,
     ReadsOverloadedError,
@@ -21,6 +22,7 @@ from resilience.routing import (
     scope,
     watcher,
 )
+from resilience.routing.flags import REPLICA_READS
 from resilience.routing.permits import Permits
 from resilience.routing.router import ReplicaRouter
 
@@ -154,7 +156,7 @@ def test_a_recovery_conflict_blames_the_replica_and_a_slow_query_does_not(
         raise OperationalError from cause()
 
     with replica_reads() as opened, pytest.raises(OperationalError):
-        connections["replica"].execute_wrappers[0](execute, "SELECT 1", None, False, {})
+        connections["replica"].execute_wrappers[-1](execute, "SELECT 1", None, False, {})
 
     assert opened.replica_failed is failed
     assert len(left_out) == failed
@@ -289,3 +291,10 @@ def test_a_read_that_fails_by_itself_is_not_repeated():
     with pytest.raises(OperationalError):
         read_on_replica(read)
     assert seen == ["replica"]
+
+
+def test_with_the_switch_off_the_replica_is_left_alone():
+    with held(REPLICA_READS, on=False), replica_reads():
+        assert database_for_reads() == "default"
+    with held(REPLICA_READS, on=True), replica_reads():
+        assert database_for_reads() == "replica"
