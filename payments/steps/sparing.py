@@ -21,7 +21,7 @@ def sparingly(account: str, trouble: Trouble | None, ask: Callable[[], T]) -> T 
     NotSent says what is true: nobody was asked. What was in doubt stays in doubt, and no attempt is spent.
     """
     budget = budget_of(account)
-    paid = 0.0 if trouble is None else budget.pay(trouble, is_due=tries() % ANYWAY_EVERY == 0)
+    paid = 0 if trouble is None else budget.pay(trouble, is_due=tries() % ANYWAY_EVERY == 0)
     if paid is None:
         return NotSent("not asked again: the retry budget is spent")
     answer = ask()
