@@ -22,7 +22,7 @@ from resilience.caching.read_through import ReadThrough
 from resilience.caching.source import Load, Reading
 from resilience.caching.store import Store
 
-KEYS = 16
+KEYS = 4
 _RACED = Namespace(
     name="race",
     owner="benchmarks",
@@ -31,13 +31,13 @@ _RACED = Namespace(
     not_told="",
     version=1,
     lease_s=0.25,
-    misses_max=KEYS,
+    misses_max=16,
     local_entries_max=1,
 )
 _MINUTE = Lifetime(60, 60, 60)
 _STAMP = Stamp(1, 1)
 # A load takes up to this; a writer comes about as often, so that most loads are overtaken.
-_LOAD_S_MAX = 0.002
+_LOAD_S_MAX = 0.006
 
 MakeStore = Callable[[str], Store]
 
@@ -156,4 +156,4 @@ def _write(url: str, numbers: _Numbers, slot: int, make_store: MakeStore) -> Non
         store.void([f"{_RACED.name}:{_RACED.key(key)}"], floor=_STAMP)
         numbers.void[key] = version
         numbers.counts[4][slot] += 1
-        time.sleep(chance.uniform(0, _LOAD_S_MAX / KEYS))
+        time.sleep(chance.uniform(0, _LOAD_S_MAX / KEYS / 4))
