@@ -10,6 +10,7 @@ from random import Random
 
 from config.gameday import afterwards
 from config.gameday.client import Client
+from config.gameday.errors import GameDayError
 from config.gameday.load import Load
 from config.gameday.sampler import Sampler
 from config.gameday.scenario import Finding, Scenario, Times
@@ -20,6 +21,7 @@ from config.gameday.stage import PLATFORM, Stage
 # How long and how hard the stack is driven to learn its capacity; more threads than it has only queue.
 _SATURATE_S = {False: 10.0, True: 5.0}
 _SATURATE_THREADS = 16
+_WELL_WITHIN_S = 60.0
 _SETTLES_WITHIN_S = 60.0
 _POLL_S = 0.2
 _RESEND_WITHIN_S = 60.0
@@ -59,11 +61,12 @@ def hold(scenario: Scenario, *, stage: Stage, wish: Wish, say: Callable[[str], N
     rate = wish.rate or scenario.rate
     told = stage.told
     load = Load(client=Client(url=told["web"]["url"], api_key=told["api_key"]), random=Random(wish.seed))
+    _see_it_well(load)
     capacity = None
     if scenario.measures_capacity or scenario.surge is not None:
         capacity = _capacity(load, stage=stage, short=wish.short)
         say(f"Capacity: {capacity.accepted_per_s:.0f} accepted, {capacity.settled_per_s:.0f} settled per s.")
-        load = Load(client=load.client, random=load.random)
+    load = Load(client=load.client, random=load.random)
     rate_in_fault = scenario.surge * capacity.accepted_per_s if scenario.surge and capacity else rate
     seen = _act(scenario, stage=stage, load=load, times=times, rates=(rate, rate_in_fault), say=say)
     seen.capacity = capacity
@@ -74,6 +77,14 @@ def hold(scenario: Scenario, *, stage: Stage, wish: Wish, say: Callable[[str], N
     )  # fmt: skip
     findings = [expectation.judge(seen) for expectation in scenario.expects]
     return Outcome(scenario=scenario, seen=seen, findings=findings, rate=rate)
+
+
+def _see_it_well(load: Load) -> None:
+    """Wait until orders are accepted: what is ill before the fault tells nothing about it."""
+    deadline = time.monotonic() + _WELL_WITHIN_S
+    while not load.saturate(threads=4, seconds=1.0):
+        if time.monotonic() > deadline:
+            raise GameDayError(f"The stack has accepted no order for {_WELL_WITHIN_S:.0f} s: see its logs.")
 
 
 def _act(
