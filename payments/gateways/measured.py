@@ -30,7 +30,7 @@ class MeasuredGateway:
         self._gateway = gateway
 
     def __repr__(self) -> str:
-        return f"MeasuredGateway({self._gateway!r})"
+        return repr(self._gateway)
 
     def send(self, request: Request) -> Answer:
         """Carry out `request`."""
