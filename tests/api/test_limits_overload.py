@@ -69,7 +69,7 @@ def key() -> str:
 @pytest.fixture
 def address() -> Iterator[Address]:
     with served.gunicorn() as listening_at:
-        httpx.get(f"http://{listening_at[0]}:{listening_at[1]}/livez")
+        httpx.get(f"http://{listening_at[0]}:{listening_at[1]}/livez", timeout=60)
         yield listening_at
 
 
@@ -106,7 +106,7 @@ def test_a_database_that_hangs_is_no_reason_to_be_restarted_or_to_keep_lists_wai
 ) -> None:
     headers = {"Authorization": f"Bearer {key}"}
     url = f"http://{address[0]}:{address[1]}"
-    httpx.get(f"{url}/api/v1/orders", headers=headers).raise_for_status()
+    httpx.get(f"{url}/api/v1/orders", headers=headers, timeout=60).raise_for_status()
 
     def order(number: int) -> httpx.Response:
         own = {**headers, "Idempotency-Key": f"hanging-{number}"}
