@@ -61,6 +61,10 @@ lint: $(TEST_PACKAGES) ## Style, types, the law between the rooms, missing migra
 bench: $(TEST_PACKAGES) ## Measure against peers on this machine (docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: tools
+tools: $(TEST_PACKAGES) ## Measure the resilience tools beside libraries (docs/benchmarks-tools.md)
+	$(BIN)/python -m benchmarks.tools $(ARGS)
+
 .PHONY: clean
 clean: $(RUN_PACKAGES) ## Stop, and delete the data and every cache; the packages stay
 	$(BIN)/python manage.py down

@@ -3,17 +3,34 @@
 import argparse
 import importlib
 import json
+import os
 import pkgutil
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import django
 
 from benchmarks import tools
+from benchmarks.machine import this_machine
 from benchmarks.stage import open_stage
 from benchmarks.tools.row import Row
 
+_PAGE = "docs/benchmarks-tools.md"
+_HEAD = """\
+# Benchmarks of the resilience tools
+
+A figure without its peer is worth little: where a library does the same, it was measured in the same run.
+Written by `{command}`.
+
+| | |
+|---|---|
+| date | {date} |
+| machine | {machine} |
+| load before and after the run | {before:.1f}, {after:.1f} |
+
+"""
 _NO_TOOLS = {"__main__", "row"}
 _VERDICTS = {True: "yes", False: "**no**", None: ""}
 
@@ -25,10 +42,12 @@ def main() -> int:
     parser.add_argument("tools", nargs="*", metavar="tool", help=f"of {', '.join(names)}; all by default")
     parser.add_argument("--short", action="store_true", help="a few seconds each: does it still run?")
     parser.add_argument("--json", type=Path, help="write the rows here as well")
+    parser.add_argument("--page", type=Path, help="write the tables here, as docs/benchmarks-tools.md")
     options = parser.parse_args()
     if unknown := sorted(set(options.tools) - set(names)):
         parser.error(f"there is no benchmark of {', '.join(unknown)}; there are {', '.join(names)}")
     rows: dict[str, list[Row]] = {}
+    load_before = os.getloadavg()[0]
     # Servers of its own; Django reads its settings from the environment that it sets.
     with open_stage():
         django.setup()
@@ -36,10 +55,24 @@ def main() -> int:
             module = importlib.import_module(f"benchmarks.tools.{name}")
             rows[name] = module.measure(short=options.short)
             print(_table(name, rows[name]), flush=True)
+    if options.page:
+        options.page.write_text(_page(rows, loads=(load_before, os.getloadavg()[0])))
     if options.json:
         document = {name: [asdict(row) for row in measured] for name, measured in rows.items()}
         options.json.write_text(json.dumps(document, indent=2))
     return int(any(row.holds is False for measured in rows.values() for row in measured))
+
+
+def _page(rows: dict[str, list[Row]], *, loads: tuple[float, float]) -> str:
+    machine = this_machine()
+    head = _HEAD.format(
+        command=f"python -m benchmarks.tools --page {_PAGE}",
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        machine=f"{machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB, {machine.system}",
+        before=loads[0],
+        after=loads[1],
+    )
+    return head + "\n".join(_table(name, measured) for name, measured in rows.items())
 
 
 def _table(name: str, rows: list[Row]) -> str:
