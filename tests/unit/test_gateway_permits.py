@@ -18,6 +18,7 @@ from payments.tenders import LiveOperation
 from payments.testing import FakeGateway
 from resilience.clock import now
 from resilience.ids import new_id
+from resilience.retry import Trouble
 from resilience.saga.outcomes import Failed, InDoubt
 from resilience.saga.tasks import CALLS_MAX
 from tests.processes import wait_until
@@ -94,7 +95,7 @@ def test_over_the_permits_nothing_is_sent_and_no_attempt_is_spent(
 
     assert (hanging.requests, hanging.lookups) == ([], [])
     if mode is Mode.SEND:
-        assert meaning.outcome == Failed("throttled", 1.0, spends_attempt=False)
+        assert meaning.outcome == Failed("throttled", 1.0, spends_attempt=False, trouble=Trouble.OVERLOAD)
         assert [change.phase for change in meaning.operations] == [Phase.PREPARED]
     else:
         assert meaning.outcome == InDoubt("throttled", 1.0)
