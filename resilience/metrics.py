@@ -4,6 +4,43 @@ from resilience.telemetry import Kind, Metric, Sample, declare, sample
 
 declare(
     Metric(
+        "breaker_transitions_total",
+        Kind.COUNTER,
+        unit="transitions",
+        help="Times that a breaker went to a state, for the fleet or for one process.",
+        labels=("breaker", "scope", "to"),
+        series_max=400,
+    ),
+    Metric(
+        "budget_calls_total",
+        Kind.COUNTER,
+        unit="calls",
+        help="Calls, retries among them, that a dependency's retry budget heard of.",
+        labels=("dependency",),
+    ),
+    Metric(
+        "budget_retries_wasted_total",
+        Kind.COUNTER,
+        unit="calls",
+        help="Retries among them that failed again.",
+        labels=("dependency",),
+    ),
+    Metric(
+        "cache_reads_total",
+        Kind.COUNTER,
+        unit="reads",
+        help="Readings through the cache, by what could be answered from it (resilience/caching/decide.py).",
+        labels=("cache", "outcome"),
+        series_max=200,
+    ),
+    Metric(
+        "requests_shed_total",
+        Kind.COUNTER,
+        unit="requests",
+        help="Requests that were turned away before any work was done; in shadow, that would have been.",
+        labels=("tier", "cause", "mode"),
+    ),
+    Metric(
         "http_request_s",
         Kind.HISTOGRAM,
         unit="seconds",

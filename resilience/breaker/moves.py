@@ -7,6 +7,7 @@ from typing import Any
 from resilience.breaker.report import Move
 from resilience.ids import new_id
 from resilience.pulse import Query
+from resilience.telemetry import counter
 
 # While the database is away; beyond this the oldest are lost.
 WAITING_MAX = 500
@@ -34,6 +35,7 @@ class Moves:
         """Take note of a move."""
         figures = move.figures
         scope = "fleet" if figures.is_fleet else "process"
+        counter("breaker_transitions_total", breaker=breaker, scope=scope, to=move.after.value).add(1)
         self._waiting.append(
             (
                 new_id(),

@@ -10,6 +10,7 @@ from redis.asyncio.client import Pipeline
 from resilience import pulse
 from resilience.budgets.registry import all_budgets
 from resilience.retry.budget import Tally
+from resilience.telemetry import counter
 
 # Three slices of time are looked at, so that between 10 and 15 s count. Shorter, and a quiet dependency never
 # reaches the number that says something; longer, and the retries that end an outage wait for its memory.
@@ -40,6 +41,8 @@ class FleetSpending(pulse.Member):
         for dependency, budget in budgets.items():
             tally = budget.take_tally()
             if tally.calls:
+                counter("budget_calls_total", dependency=dependency).add(tally.calls)
+                counter("budget_retries_wasted_total", dependency=dependency).add(tally.wasted)
                 key = _key(dependency, now_slice)
                 pipeline.hincrby(key, "calls", tally.calls)
                 pipeline.hincrby(key, "wasted", tally.wasted)

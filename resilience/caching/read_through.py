@@ -9,6 +9,7 @@ from resilience.caching.errors import CacheAwayError
 from resilience.caching.loading import Asked, Clock, Loader, Source
 from resilience.caching.namespace import Namespace
 from resilience.caching.source import Load
+from resilience.telemetry import counter
 
 # Without Redis nobody is told of changes, so a process's own copy is fresh for this long only; older, it
 # stands in when the database fails or is asked by too many.
@@ -46,6 +47,7 @@ class ReadThrough:
         while True:
             asked = self._ask(key, load, demanded)
             if asked is None:
+                self._count("without_redis")
                 return self._get_alone(key, load, demanded).body
             envelope = self._answer(asked, pause_s=pause_s, is_late=self._clock.now() >= waits_until)
             if envelope is not None:
@@ -59,7 +61,13 @@ class ReadThrough:
         """
         demanded = self._source.demand()
         asked = None if demanded is None else self._ask(key, load, demanded)
-        return None if asked is None else self._serve(asked, self._decide(asked))
+        if asked is None:
+            return None
+        decision = self._decide(asked)
+        envelope = self._serve(asked, decision)
+        if envelope is not None:
+            self._count(decision)
+        return envelope
 
     def forget(self, key: str) -> None:
         """Drop this process's own copy."""
@@ -103,6 +111,8 @@ class ReadThrough:
     def _answer(self, asked: Asked, *, pause_s: float, is_late: bool) -> Envelope | None:
         """Return the value; None when it has to be asked for again."""
         decision = self._decide(asked)
+        if decision is not Decision.WAIT or is_late:
+            self._count(decision)
         if decision not in _MISSES:
             return self._serve(asked, decision)
         if is_late or decision == Decision.BYPASS:
@@ -110,6 +120,9 @@ class ReadThrough:
         if decision == Decision.MISS:
             return self._loader.once_for_all(asked)
         return self._loader.by_somebody(asked, wait_s=pause_s)
+
+    def _count(self, outcome: str) -> None:
+        counter("cache_reads_total", cache=self.namespace.name, outcome=str(outcome)).add(1)
 
     def _serve(self, asked: Asked, decision: Decision) -> Envelope | None:
         if decision in _MISSES:

@@ -17,6 +17,7 @@ from resilience import pulse
 from resilience.limits.backlog import backlog
 from resilience.limits.line import Line
 from resilience.limits.shedding import Cause, Tier, chance
+from resilience.telemetry import counter
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class Shedder:
 
     def _note_shed(self, tier: Tier, cause: Cause, wait_s: float) -> None:
         self._shed[tier, cause] += 1
+        counter("requests_shed_total", tier=tier.name, cause=cause, mode=self.mode).add(1)
         before, self._shed_at = self._shed_at, self._clock()
         if before is None or self._shed_at - before > QUIET_S:
             logger.warning(
