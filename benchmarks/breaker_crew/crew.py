@@ -1,5 +1,6 @@
 """A crew from outside: started, told what to do, watched, ended; and the dependency that it calls."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 from benchmarks.breaker_crew.notes import Notes, Orders
 
 FOLDER = Path(__file__).resolve().parents[2]
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 120.0
 
 
 class Dependency:
@@ -122,11 +123,12 @@ def crew(
     finally:
         notes.orders = Orders(0.0, port, is_over=True)
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             for one in notes.all():
-                if one.pid:
-                    os.kill(one.pid, 9)
+                with contextlib.suppress(ProcessLookupError):
+                    if one.pid:
+                        os.kill(one.pid, 9)
             process.kill()
             process.wait()
         path.unlink()

@@ -12,7 +12,6 @@ from pathlib import Path
 from benchmarks.breaker_crew.crew import Dependency, crew
 from benchmarks.breaker_crew.hot import hot_path, with_storage
 from benchmarks.breaker_crew.notes import Notes, Orders
-from benchmarks.breaker_crew.servers import own_servers
 from benchmarks.tools.row import Row
 
 WORKERS = 40
@@ -28,15 +27,14 @@ _PEER_LIMIT_S = 20.0
 
 def measure(*, short: bool) -> list[Row]:
     """Return the rows; some four minutes, `short` some thirty seconds."""
-    with own_servers():
-        return [
-            hot_path(calls=20_000 if short else 200_000),
-            *([] if short else [with_storage()]),
-            *_dead(CALLS_PER_S, rounds=1 if short else 3, peers=() if short else ("interlock", "pybreaker")),
-            *([] if short else _dead(BUSY_CALLS_PER_S, rounds=2, peers=("interlock", "pybreaker"))),
-            *([] if short else _ramped()),
-            *_killed_prober(rounds=1 if short else 3),
-        ]
+    return [
+        hot_path(calls=20_000 if short else 200_000),
+        *([] if short else [with_storage()]),
+        *_dead(CALLS_PER_S, rounds=1 if short else 3, peers=() if short else ("interlock", "pybreaker")),
+        *([] if short else _dead(BUSY_CALLS_PER_S, rounds=2, peers=("interlock", "pybreaker"))),
+        *([] if short else _ramped()),
+        *_killed_prober(rounds=1 if short else 3),
+    ]
 
 
 # A dependency that dies

@@ -23,6 +23,7 @@ class _Entry:
     failing: dict[str, float] = field(default_factory=dict)
     leases: dict[str, float] = field(default_factory=dict)
     streak: int = 0
+    streak_since: float = 0.0
     passed: int = 0
     failed: int = 0
     wished_until: float = 0.0
@@ -96,7 +97,11 @@ class Board:
     @staticmethod
     def _count(entry: _Entry, process: str, report: Report, now: float) -> None:
         entry.window.add(now, total=report.total, failed=report.failed, slow=report.slow)
-        entry.streak = (0 if report.has_answer else entry.streak) + report.streak
+        if report.answered_ago_s is not None and now - report.answered_ago_s >= entry.streak_since:
+            entry.streak = 0
+        if report.streak and not entry.streak:
+            entry.streak_since = now - report.streak_ago_s
+        entry.streak += report.streak
         entry.wished_until = max(entry.wished_until, now + report.retry_after_s)
         for workers, is_one in ((entry.reporting, report.is_reporting), (entry.failing, report.is_failing)):
             if is_one:

@@ -32,7 +32,9 @@ class Report:
 
     `version`: of the fleet's condition in which they were counted; what is older than a move away from CLOSED
     says nothing about what came after it.
-    `has_answer`: something answered, which ends the fleet's streak before `streak` is added to it.
+    `answered_ago_s`: something answered, so long ago, which ends the fleet's streak if it began before that;
+    only then `streak` is added, whose first failure is `streak_ago_s` old. (Without the times, what went well
+    just before a death would end, beat by beat, the streak that has begun since.)
     `is_reporting`: this worker had calls lately; `is_failing`: its own speak against the dependency.
     """
 
@@ -41,8 +43,9 @@ class Report:
     total: int = 0
     failed: int = 0
     slow: int = 0
-    has_answer: bool = False
+    answered_ago_s: float | None = None
     streak: int = 0
+    streak_ago_s: float = 0.0
     is_reporting: bool = False
     is_failing: bool = False
     retry_after_s: float = 0.0

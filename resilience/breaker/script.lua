@@ -50,7 +50,9 @@ local function take(report)
     for field, count in pairs({ t = report.total, f = report.failures, s = report.slow }) do
       put(field .. index, (is_same_second and get(field .. index) or 0) + count)
     end
-    put('streak', (report.has_answer and 0 or get('streak')) + report.streak)
+    if report.has_answer and now - report.answered_ago_ms >= get('streak_since') then put('streak', 0) end
+    if report.streak > 0 and get('streak') == 0 then put('streak_since', now - report.streak_ago_ms) end
+    put('streak', get('streak') + report.streak)
     if report.wish_ms > 0 then put('wished', math.max(get('wished'), now + report.wish_ms)) end
     for set, is_one in pairs({ [reporting] = report.is_reporting, [failing] = report.is_failing }) do
       if is_one then

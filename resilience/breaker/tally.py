@@ -29,11 +29,13 @@ class Tally:
         self._ended_at = now
         added = weight(outcome)
         if added:
+            if not untold.streak:
+                untold.streak_since = now
             self.streak += added
             untold.streak += added
         else:
             self.streak = untold.streak = 0
-            untold.has_answer = True
+            untold.answered_at = now
         if outcome in NEUTRAL:
             return
         total = 0 if was_counted else 1
@@ -100,8 +102,9 @@ class Tally:
 class Untold:
     """Counts since the last report."""
 
-    __slots__ = ("failed", "has_answer", "slow", "streak", "total")
+    __slots__ = ("answered_at", "failed", "slow", "streak", "streak_since", "total")
 
     def __init__(self) -> None:
         self.total = self.failed = self.slow = self.streak = 0
-        self.has_answer = False
+        self.answered_at: float | None = None
+        self.streak_since = 0.0

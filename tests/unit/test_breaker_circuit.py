@@ -316,6 +316,24 @@ def test_failures_of_several_open_all_within_a_beat():
     assert not any(admits(one) for one in fleet.circuits)
 
 
+def test_what_went_well_before_a_death_does_not_end_the_streak_that_began_since():
+    fleet = Fleet(10, replace(POLICY, calls_min=10_000, failures_in_row=100))
+    for index in range(10):
+        fleet.call(index)
+    fleet.clock.at += 0.1
+    for index in range(3):
+        fleet.call(index, CallOutcome.UNREACHABLE)
+
+    for index in range(10):  # the last ones tell only of what went well, and that was before
+        fleet.speak(index)
+
+    assert fleet.circuits[9].footing.fleet_figures.streak == 6
+    fleet.clock.at += 0.1
+    fleet.call(9)
+    fleet.speak(9)
+    assert fleet.circuits[9].footing.fleet_figures.streak == 0
+
+
 def test_one_broken_worker_of_twenty_opens_only_itself():
     fleet = Fleet(20)
 
