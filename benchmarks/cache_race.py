@@ -39,6 +39,9 @@ _STAMP = Stamp(1, 1)
 # A load takes up to this; a writer comes about as often, so that most loads are overtaken.
 _LOAD_S_MAX = 0.006
 
+# It is about leases: a busy machine must not make a process lose Redis, and answer by itself.
+PATIENT_S = 10.0
+
 MakeStore = Callable[[str], Store]
 
 
@@ -83,7 +86,7 @@ def race(
     readers: int = 3,
     threads: int = 4,
     limit_s: float = 600.0,
-    make_store: MakeStore = lambda url: Store(url=url),
+    make_store: MakeStore = lambda url: Store(url=url, timeout_s=PATIENT_S),
 ) -> Result:
     """Race until so many loads were overtaken by an invalidation, or for `limit_s`."""
     context = multiprocessing.get_context("fork")

@@ -26,6 +26,8 @@ class Copies:
 
     def put(self, key: str, envelope: Envelope, *, now: float) -> None:
         """Keep a copy."""
+        if not self._entries_max:
+            return
         with self._lock:
             self._entries.pop(key, None)
             if len(self._entries) >= self._entries_max:

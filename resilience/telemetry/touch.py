@@ -2,6 +2,7 @@
 
 import logging
 
+from django.apps import apps
 from django.conf import settings
 
 from resilience.telemetry.declared import UndeclaredMetricError
@@ -43,6 +44,9 @@ def histogram(name: str, /, **labels: object) -> Histogram:
 
 
 def _find(shelf: Shelf[S], called: tuple[object, ...], name: str, labels: dict[str, object]) -> S:
+    if not apps.ready:
+        # A tool that is used without Django: nothing is declared, and nothing would be handed on.
+        return shelf.make()
     try:
         return shelf.find(called, name, labels)
     except UndeclaredMetricError as error:

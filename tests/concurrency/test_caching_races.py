@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from benchmarks.cache_race import race
+from benchmarks.cache_race import PATIENT_S, race
 from resilience.caching.envelope import Envelope
 from resilience.caching.store import PREFIX, Store
 
@@ -34,6 +34,8 @@ def test_no_reader_gets_what_was_void_before_it_asked(url: str) -> None:
 
 
 def test_the_race_sees_a_cache_without_leases(url: str) -> None:
-    result = race(url=url, races=2000, limit_s=60, make_store=lambda address: Unfenced(url=address))
+    result = race(
+        url=url, races=2000, limit_s=60, make_store=lambda url: Unfenced(url=url, timeout_s=PATIENT_S)
+    )
 
     assert result.stale > 0

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import httpx
@@ -277,13 +277,15 @@ def test_while_the_database_is_away_the_last_answer_of_the_fleet_is_told(
 def _frozen(harness: Harness) -> Iterator[None]:
     pids = harness.supervisor.pids()[PRIMARY]
     frozen = [*pids, *(child for pid in pids for child in _children(pid))]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in frozen:
+            with suppress(ProcessLookupError):  # a session that ended by itself
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_without_any_answer_the_process_tells_of_itself(page: Callable[..., str], harness: Harness) -> None:

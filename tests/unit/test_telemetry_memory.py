@@ -1,6 +1,8 @@
 """Counting in memory: declared names only, bounded series, no touch lost, and a fork begins at zero."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from resilience.telemetry import (
     retract,
 )
 from resilience.telemetry.buckets import BOUNDS_S, BUCKETS, bucket_of, percentile_s
+from tests.architecture.tree import ROOT
 
 APPLES = Metric("test_apples_total", Kind.COUNTER, "apples", "Apples.", labels=("kind", "size"))
 PEARS = Metric("test_pears_total", Kind.COUNTER, "pears", "Pears.", labels=("kind",), series_max=3)
@@ -96,6 +99,20 @@ def test_in_production_an_undeclared_metric_stops_nothing(settings, caplog):
         "A metric is used otherwise than it is declared."
     ]
     assert _taken() == {}
+
+
+def test_a_tool_that_is_used_without_django_counts_nowhere():
+    script = (
+        "from resilience.telemetry import counter, memory\n"
+        "counter('nobody_total').add(1)\n"
+        "print(memory.take())\n"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert told.stdout == "[]\n"
 
 
 def test_series_beyond_the_bound_are_counted_together():
