@@ -108,7 +108,7 @@ def running_platform(
         )
         supervisor.start(
             platform.web_part(folder=FOLDER, port=port, environment=environment),
-            *platform.worker_parts(folder=FOLDER, count=1, environment=environment),
+            platform.worker_part(folder=FOLDER, copy=1, environment=environment),
             dispatcher,
             subscriber,
         )
