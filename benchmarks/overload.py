@@ -136,7 +136,7 @@ def web(*, has_door: bool) -> Iterator[Address]:
         part = replace(part, command=(*part.command, "--worker-class", "gthread"))
     daemons = platform.daemon_parts(folder=FOLDER, environment=environment)
     others = [
-        *platform.worker_parts(folder=FOLDER, count=2, environment=environment),
+        *(platform.worker_part(folder=FOLDER, copy=number, environment=environment) for number in (1, 2)),
         *(daemon for daemon in daemons if daemon.name == "dispatcher"),
     ]
     with tempfile.TemporaryDirectory() as logs:

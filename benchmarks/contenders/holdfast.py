@@ -29,7 +29,10 @@ class Holdfast:
         environment = {**stage.environment, **self.environment}
         daemons = platform.daemon_parts(folder=FOLDER, environment=environment)
         return [
-            *platform.worker_parts(folder=FOLDER, count=self.workers, environment=environment),
+            *(
+                platform.worker_part(folder=FOLDER, copy=number, environment=environment)
+                for number in range(1, self.workers + 1)
+            ),
             *(part for part in daemons if part.name == DISPATCHER),
         ]
 
