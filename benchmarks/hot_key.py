@@ -58,7 +58,12 @@ def dogpile() -> Read:
     region = make_region().configure(
         "dogpile.cache.redis",
         expiration_time=TTL_S,
-        arguments={"url": default_url(), "distributed_lock": True, "lock_timeout": 5},
+        arguments={
+            "url": default_url(),
+            "distributed_lock": True,
+            "thread_local_lock": False,
+            "lock_timeout": 5,
+        },
     )
     return lambda compute: region.get_or_create("dogpile:hot", compute)
 
