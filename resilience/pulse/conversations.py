@@ -38,6 +38,9 @@ REDIS_LIMIT_S = 0.5
 DATABASE_LIMIT_S = 1.0
 # The same failure of the same tool is logged once in so long.
 SILENT_S = 60.0
+# A migration holds one table and wants another; this query may hold that one, and wait for the first. Far
+# below PostgreSQL's deadlock_timeout (1 s): it is always the pulse that gives way.
+_YIELDING = "SET LOCAL lock_timeout = '100ms'; "
 # What a cut connection has to notice it.
 _LAST_MOMENT_S = 0.5
 # A standby among several hosts is looked for again after this, when the one that was met is none.
@@ -172,6 +175,8 @@ class DatabaseConversation:
         """Return a value, or the refusal, for each question; None when the server did not answer."""
         try:
             return await self._row(questions)
+        except psycopg.errors.LockNotAvailable as error:
+            return [error for _question in questions]
         except psycopg.Error as error:
             if self._connection is None:
                 logger.debug("A database missed a beat.", extra={"alias": self.name, "error": repr(error)})
@@ -281,6 +286,9 @@ def _give(member: Member, replies: Sequence[Any]) -> None:
 
 
 async def _first_row(connection: psycopg.AsyncConnection[Any], query: Query) -> Sequence[Any] | None:
-    cursor = await connection.execute(query.sql, query.parameters or None)
+    # Parameters are put in on this side: so both are one message and one transaction, through a pooler too.
+    cursor = psycopg.AsyncClientCursor(connection)
+    await cursor.execute(_YIELDING + query.sql, query.parameters or None)
+    cursor.nextset()
     row: Sequence[Any] | None = None if cursor.description is None else await cursor.fetchone()
     return row

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from redis.asyncio.client import Pipeline
 
-from config.stack.servers import PRIMARY, REDIS, REPLICA
+from config.stack.servers import PRIMARY, REDIS, REPLICA, Addresses
 from resilience import pulse
 from resilience.pulse import Member, Query
 from tests.harness import Harness
@@ -196,3 +197,27 @@ def test_a_forked_child_has_a_pulse_of_its_own(ear: Ear) -> None:
 def _children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_wants_tables_for_himself_does_not_meet_the_pulse_in_a_deadlock(
+    ear: Ear, pg: Addresses
+) -> None:
+    """A migration, or a test that empties its tables, takes in another order what the one query looks at."""
+    ear.query = Query("SELECT (SELECT count(*) FROM pulse_a) + (SELECT count(*) FROM pulse_b)")
+    with psycopg.connect(pg.primary, autocommit=True) as admin:
+        admin.execute("CREATE TABLE pulse_a (); CREATE TABLE pulse_b ()")
+        try:
+            wait_until(lambda: ear.answers["default"][-1:] == [0])
+            with admin.transaction():
+                admin.execute("LOCK TABLE pulse_b IN ACCESS EXCLUSIVE MODE")
+                missed = ear.missed["default"]
+                # The query holds the first table by now, and waits for the second.
+                wait_until(lambda: ear.missed["default"] > missed)
+                for _lock in range(5):
+                    admin.execute("LOCK TABLE pulse_a IN ACCESS EXCLUSIVE MODE")
+            answers = len(ear.answers["default"])
+            wait_until(lambda: len(ear.answers["default"]) > answers)
+        finally:
+            admin.execute("DROP TABLE pulse_a, pulse_b")
+    assert pulse.age_s("default") < 2
