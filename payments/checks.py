@@ -8,10 +8,11 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 
-from payments.gateways.http import ThinClient
+from payments.gateways.guarded import GuardedClient, breaker_name
 from payments.gateways.routing import read_account
 from payments.gateways.stripe_api import retries_by_itself
 from payments.steps import authorize_payments, exchange
+from resilience.breaker import is_name
 from resilience.checks.rules import Rule, broken
 
 # What Stripe promises; other gateways keep keys longer.
@@ -51,7 +52,8 @@ def _accounts_can_be_read() -> bool:
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return len(set(names)) == len(names) and all(
-        isinstance(setting.get("secret_key"), str)
+        is_name(breaker_name(setting["name"]))
+        and isinstance(setting.get("secret_key"), str)
         and setting.keys() <= ACCOUNT_WORDS
         and isinstance(setting.get("weight", 1), int)
         and setting.get("weight", 1) >= 0
@@ -64,7 +66,8 @@ _RULES = (
         id="holdfast.E043",
         holds=_accounts_can_be_read,
         danger="An account in HOLDFAST_GATEWAYS cannot be read: payments would go to others, or to none.",
-        remedy=f"Name each account once, with a secret_key; other words: {', '.join(sorted(ACCOUNT_WORDS))}.",
+        remedy="Name each account once, by letters, digits and . _ -, with a secret_key; other words: "
+        f"{', '.join(sorted(ACCOUNT_WORDS))}.",
     ),
     Rule(
         id="holdfast.E040",
@@ -80,9 +83,9 @@ _RULES = (
     ),
     Rule(
         id="holdfast.E044",
-        holds=lambda: not retries_by_itself(ThinClient),
+        holds=lambda: not retries_by_itself(GuardedClient),
         danger="The gateway's SDK sends a request again under a saga that does: nine calls of one.",
-        remedy="Leave stripe.max_network_retries at 0, and ThinClient to send once (payments/gateways).",
+        remedy="Leave stripe.max_network_retries at 0, and GuardedClient to send once (payments/gateways).",
     ),
     Rule(
         id="holdfast.E042",

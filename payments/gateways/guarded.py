@@ -12,10 +12,18 @@ from typing import Any
 
 import stripe
 
-from payments.gateways.http import HeldBackError, NoAnswerError, NotReachedError, ThinClient
+from payments.gateways.http import (
+    TOO_LATE_S,
+    HeldBackError,
+    NoAnswerError,
+    NotReachedError,
+    ThinClient,
+    TooLateError,
+)
 from payments.gateways.retry_after import retry_after_s
 from resilience import clock
 from resilience.breaker import BreakerPolicy, CallOutcome, CircuitOpen, breaker, declare
+from resilience.deadlines import remaining_s
 
 # Asked again within five seconds of coming back, and at full speed five later: a minute's backlog at half
 # of what the workers can do is drained in another, and a longer ramp would show in that.
@@ -77,7 +85,7 @@ class GuardedClient(stripe.HTTPClient):
             if outcome in (CallOutcome.OVERLOAD, CallOutcome.SERVER_FAULT):
                 wish_s = retry_after_s(answer[2], now=clock.now())
         except (NotReachedError, NoAnswerError) as error:
-            outcome = _outcome_of_error(error)
+            outcome = _outcome_of_error(error, took_s=time.monotonic() - begun_at)
             raise
         finally:
             call.done(outcome, time.monotonic() - begun_at, retry_after_s=wish_s)
@@ -101,7 +109,11 @@ def _outcome_of(status: int, headers: Mapping[str, str]) -> CallOutcome:
     return CallOutcome.SERVER_FAULT if is_theirs else CallOutcome.CALLER_FAULT
 
 
-def _outcome_of_error(error: NotReachedError | NoAnswerError) -> CallOutcome:
-    if isinstance(error.__cause__, TimeoutError):
-        return CallOutcome.TIMEOUT
+def _outcome_of_error(error: NotReachedError | NoAnswerError, *, took_s: float) -> CallOutcome:
+    if isinstance(error, TooLateError) or isinstance(error.__cause__, TimeoutError):
+        # Cut by our own deadline before it was even slow, it shows nothing: a call that waited too long for
+        # a thread, behind another account that hangs, would open the breaker of a sound one.
+        left_s = remaining_s()
+        is_cut = left_s is not None and left_s < TOO_LATE_S and took_s < POLICY.slow_call_s
+        return CallOutcome.CUT_SHORT if is_cut else CallOutcome.TIMEOUT
     return CallOutcome.UNREACHABLE if isinstance(error, NotReachedError) else CallOutcome.TRANSPORT

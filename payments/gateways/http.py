@@ -48,6 +48,10 @@ class HeldBackError(NotReachedError):
         self.retry_after_s = retry_after_s
 
 
+class TooLateError(NotReachedError):
+    """Whoever asks has no time left to hear the answer: nothing was sent, and the gateway is not to blame."""
+
+
 class NoAnswerError(stripe.APIConnectionError):
     """The request may have arrived, and no complete answer came back."""
 
@@ -194,10 +198,10 @@ class ThinClient(stripe.HTTPClient):
 
 
 def _in_time_s(limit_s: float) -> float:
-    """Return the limit of a wait that ends with the deadline. Raises NotReachedError: nothing was sent."""
+    """Return the limit of a wait that ends with the deadline. Raises TooLateError: nothing was sent."""
     left_s = remaining_s()
     if left_s is not None and left_s < TOO_LATE_S:
-        raise NotReachedError("the deadline does not leave the time for an answer")
+        raise TooLateError("the deadline does not leave the time for an answer")
     return limit_s if left_s is None else min(limit_s, left_s)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from payments import store
 from payments.flags import CAPTURE
 from payments.gateways.base import Capture
-from payments.states import OperationKind, PaymentStatus
+from payments.states import OperationKind, PaymentStatus, Phase
 from payments.steps import remote_step
 from payments.steps.exchange import Exchange, Mode
 from payments.steps.remote_step import Ended, Intents, NotYet
@@ -53,8 +53,8 @@ def _exchange(intents: Intents, tender: Tender) -> Exchange | NotYet:
         return Capture(key, tender.reference, tender.amount_minor, tender.currency)
 
     live = tender.live_of(OperationKind.CAPTURE)
-    if live is None and not CAPTURE.is_on():
-        # What was sent already is followed up all the same: its money may have moved.
+    if (live is None or live.phase is Phase.PREPARED) and not CAPTURE.is_on():
+        # What may have left already is followed up all the same: its money may have moved.
         return NotYet("capture is switched off")
     if live is None:
         return intents.first(tender, OperationKind.CAPTURE, tender.amount_minor, capture)

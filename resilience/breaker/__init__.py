@@ -12,6 +12,7 @@ from resilience.breaker.errors import CircuitOpen
 from resilience.breaker.outcomes import CallOutcome
 from resilience.breaker.policy import BreakerPolicy
 from resilience.breaker.process import breaker, declare
+from resilience.breaker.registry import is_name
 from resilience.breaker.standing import Standing, fleet_standings, standing_of, standings
 from resilience.breaker.states import BreakerState, Force
 
@@ -27,6 +28,7 @@ __all__ = [
     "breaker",
     "declare",
     "fleet_standings",
+    "is_name",
     "standing_of",
     "standings",
 ]

@@ -40,6 +40,7 @@ class Board:
     def exchange(self, process: str, report: Report, *, now: float) -> Verdict:
         """Take `report` of `process`; return the verdict."""
         entry = self._entries.setdefault(report.name, _Entry(heard_at=now))
+        self._follow_clock(entry, now)
         self._keep_leases(entry, report, now)
         self._end_leases(entry, report)
         if report.version >= entry.condition.version or entry.condition.state is BreakerState.CLOSED:
@@ -57,8 +58,21 @@ class Board:
         self._entries.clear()
 
     @staticmethod
+    def _follow_clock(entry: _Entry, now: float) -> None:
+        """Let nothing hold longer because the clock was set back, or another one took over."""
+        silent_s = now - entry.heard_at
+        if silent_s >= -SILENCE_S:
+            return
+        told = entry.condition
+        entry.condition = replace(told, since=told.since + silent_s, until=told.until + silent_s)
+        entry.wished_until += silent_s
+        entry.streak_since += silent_s
+        for workers in (entry.reporting, entry.failing):
+            workers.update({worker: now for worker, at in workers.items() if at > now})
+
+    @staticmethod
     def _keep_leases(entry: _Entry, report: Report, now: float) -> None:
-        was_frozen = now - entry.heard_at > SILENCE_S
+        was_frozen = abs(now - entry.heard_at) > SILENCE_S
         entry.heard_at = now
         # Also one that is not known (any more): its call is out.
         for token in (*report.leases_held, *(entry.leases if was_frozen else ())):

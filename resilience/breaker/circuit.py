@@ -102,7 +102,12 @@ class Circuit:
             else:
                 self.late += 1
             if call.token:
-                self._end_probe(call, is_passed=not is_bad and outcome not in NEUTRAL, is_timely=is_timely)
+                is_passed = not is_bad and outcome not in NEUTRAL
+                self._end_probe(
+                    call,
+                    is_passed=None if outcome is CallOutcome.CUT_SHORT else is_passed,
+                    is_timely=is_timely,
+                )
             if is_bad or not self._is_plain:
                 self._judge(now)
         if (is_bad and is_timely) or call.token:
@@ -241,13 +246,13 @@ class Circuit:
     def _reject(self, condition: Condition, retry_after_s: float) -> NoReturn:
         raise CircuitOpen(breaker=self.name, retry_after_s=max(0.0, retry_after_s), reason=condition.reason)
 
-    def _end_probe(self, call: Call, *, is_passed: bool, is_timely: bool) -> None:
+    def _end_probe(self, call: Call, *, is_passed: bool | None, is_timely: bool) -> None:
         if call.token != _OWN_LEASE:
             self.leases.end(call.token, is_passed=is_passed)
         elif is_timely:
             self._own_probe_until = 0.0
-            self.tally.passed += int(is_passed)
-            self.tally.probes_failed += int(not is_passed)
+            self.tally.passed += int(is_passed is True)
+            self.tally.probes_failed += int(is_passed is False)
 
     def _judge(self, now: float) -> None:
         before = self.footing.own

@@ -9,7 +9,8 @@ class CallOutcome(Enum):
     REFUSAL: a business "no" (a declined card), which a healthy dependency says. CALLER_FAULT: our request was
     wrong. OVERLOAD: turned away (429, 503); a limiter's matter, and its Retry-After is heeded.
     SERVER_FAULT: it answered that it is broken. TRANSPORT: the connection broke. UNREACHABLE: none came about
-    (refused, no such name), so that the next one will not either.
+    (refused, no such name), so that the next one will not either. CUT_SHORT: we left, or never came,
+    for want of time of our own; it counts for nothing.
     """
 
     SUCCESS = auto()
@@ -20,6 +21,7 @@ class CallOutcome(Enum):
     SERVER_FAULT = auto()
     TRANSPORT = auto()
     UNREACHABLE = auto()
+    CUT_SHORT = auto()
 
 
 FAILURES = frozenset(

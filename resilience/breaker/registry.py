@@ -22,6 +22,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*(:[A-Za-z0-9_.-]+)*")
 _NAME_CHARS_MAX = 100
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a breaker can be called so."""
+    return len(text) <= _NAME_CHARS_MAX and _NAME.fullmatch(text) is not None
+
+
 class Registry:
     """Thread-safe. `hurry` is handed to every breaker."""
 
@@ -76,7 +81,7 @@ class Registry:
             self.overrides = {}
 
     def _made(self, name: str) -> Circuit:
-        if len(name) > _NAME_CHARS_MAX or not _NAME.fullmatch(name):
+        if not is_name(name):
             raise ValueError(f"not a breaker's name: {name!r}")
         with self._lock:
             if name in self._circuits:

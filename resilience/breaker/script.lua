@@ -22,11 +22,21 @@ local function take(report)
   local state = have.state or 'closed'
   local version = get('version')
 
-  local is_frozen = now - (tonumber(have.heard or now)) > SILENCE_MS
-  is_frozen = is_frozen and report.is_member
+  local silent_ms = report.is_member and now - (tonumber(have.heard or now)) or 0
   if report.is_member then put('heard', now) end
   local lease_until = now + report.lease_ms
-  if is_frozen then
+  if silent_ms < -SILENCE_MS then
+    -- The clock was set back, or another server's took over: what is noted would hold for so much longer.
+    for _, field in ipairs({ 'since', 'until', 'wished', 'streak_since' }) do
+      if have[field] then put(field, get(field) + silent_ms) end
+    end
+    for _, set in ipairs({ reporting, failing }) do
+      for _, worker in ipairs(redis.call('ZRANGEBYSCORE', set, now, '+inf')) do
+        redis.call('ZADD', set, now, worker)
+      end
+    end
+  end
+  if math.abs(silent_ms) > SILENCE_MS then
     for _, token in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
       redis.call('ZADD', leases, lease_until, token)
     end

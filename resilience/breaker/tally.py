@@ -25,6 +25,8 @@ class Tally:
 
     def count(self, outcome: CallOutcome, *, is_slow: bool, was_counted: bool, now: float) -> None:
         """Count a call that ended. `was_counted`: as slow, while it was out."""
+        if outcome is CallOutcome.CUT_SHORT:
+            return
         untold = self.untold
         self._ended_at = now
         added = weight(outcome)

@@ -128,6 +128,38 @@ def test_a_lease_expires_by_the_servers_clock(pulse_redis: redis.Redis) -> None:
     assert 0.2 < time.monotonic() - begun_at < 2
 
 
+def _set_clock_back(client: redis.Redis, name: str, *, by_s: float) -> None:
+    """Move all that is noted of a breaker as far ahead as its server's clock was set back."""
+    key, by_ms = f"hf:breaker:{name}", int(by_s * 1000)
+    for field in ("heard", "since", "until", "wished", "streak_since"):
+        client.hincrby(key, field, by_ms)
+    for sorted_set in (f"{key}:leases", f"{key}:reporting", f"{key}:failing"):
+        for member in client.zrange(sorted_set, 0, -1):
+            client.zincrby(sorted_set, by_ms, member)
+
+
+def test_a_server_whose_clock_is_set_back_holds_nothing_longer(pulse_redis: redis.Redis) -> None:
+    lease_s = 0.3
+    opening = Report("x", proposal=Proposal(0, 1, BreakerState.HALF_OPEN, 0.0, 1.0, "dead"))
+    told(pulse_redis, "a", opening)
+    prober = Report(
+        "x", 1, is_reporting=True, is_failing=True, leases_wanted=1, lease_s=lease_s, retry_after_s=20.0
+    )
+    assert told(pulse_redis, "a", prober).leases
+    _set_clock_back(pulse_redis, "x", by_s=3600.0)
+
+    at_once = told(pulse_redis, "b", Report("x", 1, leases_wanted=1, lease_s=lease_s))
+    time.sleep(lease_s + 0.1)
+    later = told(pulse_redis, "b", Report("x", 1, leases_wanted=1, lease_s=lease_s))
+
+    assert at_once.leases == ()
+    assert len(later.leases) == 1
+    assert -2.0 < later.condition.since <= 0.0
+    assert 15.0 < later.figures.retry_after_s <= 20.0
+    noted = [pulse_redis.zscore(f"hf:breaker:x:{which}", "a") for which in ("reporting", "failing")]
+    assert all(score is not None and score <= time.time() * 1000 for score in noted)
+
+
 def test_leases_outlive_a_frozen_server(pulse_redis: redis.Redis, harness: Harness) -> None:
     opened = Proposal(0, 1, BreakerState.HALF_OPEN, 0.0, 1.0, "x")
     told(pulse_redis, "a", Report("frozen", proposal=opened))

@@ -21,6 +21,7 @@ from payments.states import Phase
 from payments.steps import exchange
 from resilience.breaker import BreakerState, Circuit, Force, breaker
 from resilience.breaker.forced import Override
+from resilience.deadlines import within
 from resilience.health.check import Status, checks
 from resilience.saga.models import Saga
 from tests.conftest import SandboxClient
@@ -243,6 +244,24 @@ def test_a_silent_gateway_is_a_timeout() -> None:
 
     assert isinstance(answer, InDoubt)
     assert breaker("gateway:judged").tally.figures(time.monotonic()).failed == 1
+    assert breaker("gateway:judged").in_flight == 0
+
+
+def test_a_caller_whose_own_time_is_over_says_nothing_of_the_gateway() -> None:
+    """Or a full thread pool, or another account that hangs, would open the breaker of a sound one."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        gateway = StripeGateway(
+            name="judged", secret_key="sk_test_x", url=f"http://127.0.0.1:{mute.getsockname()[1]}"
+        )
+        answers = []
+        for left_s in [0.01] * 12 + [0.15] * 12:
+            with within(left_s):
+                answers.append(gateway.observe("pi_1"))
+
+    figures = breaker("gateway:judged").tally.figures(time.monotonic())
+    assert [type(answer) for answer in answers] == [NotSent] * 12 + [InDoubt] * 12
+    assert (figures.failed, figures.total, figures.streak) == (0, 0, 0)
+    assert breaker("gateway:judged").footing.own.state is BreakerState.CLOSED
     assert breaker("gateway:judged").in_flight == 0
 
 

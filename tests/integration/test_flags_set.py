@@ -15,8 +15,12 @@ from orders.errors import OrderIntakePausedError
 from orders.flags import ORDER_INTAKE
 from orders.models import Order
 from payments.flags import CAPTURE, FAILOVER
+from payments.gateways import registry
+from payments.gateways.base import Authorize, Capture
 from payments.models import Operation
-from payments.states import OperationKind
+from payments.states import OperationKind, Phase
+from payments.testing import FakeGateway
+from payments.testing import Trouble as FakeTrouble
 from resilience import pulse
 from resilience.checks.flags import check_rows
 from resilience.clock import now
@@ -49,6 +53,14 @@ def _pulse() -> Iterator[None]:
     get_waffle_flag_model().objects.all().delete()
     get_waffle_switch_model().objects.all().delete()
     wait_until(lambda: not current().names)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGateway]:
+    one = FakeGateway(name=registry.gateway_names()[0])
+    registry.install(one)
+    yield one
+    registry.reset()
 
 
 def _set(name: str, value: str) -> None:
@@ -172,6 +184,29 @@ def test_with_capture_off_an_order_waits_authorized_and_goes_on_later():
     carry_to_the_end([order_id], within_s=30)
 
     assert Order.objects.get().status == "confirmed"
+
+
+def test_with_capture_off_a_capture_that_never_left_is_not_sent_either(fake: FakeGateway):
+    """A gateway that was down when the switch was thrown must not be sent what waited for it."""
+    stock(5)
+    order_id = place()
+    fake.plan(Capture, FakeTrouble.NOT_SENT)
+    carry_once([order_id])
+    captures = Operation.objects.filter(payment__order_id=order_id, kind=OperationKind.CAPTURE)
+    assert [capture.phase for capture in captures] == [Phase.PREPARED]
+
+    with held(CAPTURE, on=False):
+        for _round in range(3):
+            carry_once([order_id])
+
+        assert [type(request) for request in fake.requests] == [Authorize, Capture]
+        assert [capture.phase for capture in captures.all()] == [Phase.PREPARED]
+
+    carry_to_the_end([order_id], within_s=30)
+
+    assert Order.objects.get().status == "confirmed"
+    assert [type(request) for request in fake.requests] == [Authorize, Capture, Capture]
+    assert captures.count() == 1
 
 
 def test_a_harmful_flag_is_turned_off_and_says_why(flag: Flag):

@@ -18,7 +18,7 @@ from orders import checks as order_checks
 from orders import sagas
 from payments import checks as payment_checks
 from payments import public
-from payments.gateways.http import ThinClient
+from payments.gateways.guarded import GuardedClient
 from payments.steps import exchange
 from resilience.caching import Namespace
 from resilience.checks import broker, caches, idempotency, production, retries
@@ -129,7 +129,7 @@ def test_a_sdk_that_retries_is_refused(monkeypatch):
 
 
 def test_a_client_under_the_sdk_that_retries_is_refused(monkeypatch):
-    monkeypatch.delattr(ThinClient, "request_with_retries")
+    monkeypatch.delattr(GuardedClient, "request_with_retries")
     assert _ids(payment_checks.check_payments(None)) == ["holdfast.E044"]
 
 
@@ -301,6 +301,10 @@ class TestServers:
         [{"name": "a", "secret_key": "sk", "weight": -1}],
         [{"name": "a", "secret_key": "sk", "weight": "much"}],
         ["a"],
+        # Its breaker could not be called so, and each of its payments would crash.
+        [{"name": "Stripe EU", "secret_key": "sk"}],
+        [{"name": "", "secret_key": "sk"}],
+        [{"name": "a" * 100, "secret_key": "sk"}],
     ],
     ids=str,
 )
