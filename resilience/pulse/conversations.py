@@ -245,7 +245,7 @@ class DatabaseConversation:
             raise
 
     async def _refuse_old_primary(self) -> None:
-        """Neither believe nor write a primary of the past. Raises psycopg.Error; there is no connection then."""
+        """Neither believe nor write a primary of the past: raises psycopg.Error, and is not connected."""
         row = await self._limited(Query(TIMELINE)) or (0,)
         if not newest.see(timeline=row[0], place=self._news):
             await self.close()
