@@ -61,15 +61,15 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = _live_key(header)
         if key is None:
             raise AuthenticationFailed("The API key is not valid.", "api_key_invalid")
-        return Principal(key.client, key.pk, frozenset(key.permissions)), key
+        return _principal_of(key), key
 
     def authenticate_header(self, request: Request) -> str:
         """Return the WWW-Authenticate challenge that makes DRF answer 401."""
         return REALM
 
 
-def principal_shown(meta: Mapping[str, Any]) -> Principal | None:
-    """Return who calls, from WSGI's variables; None for everybody whom the API would refuse.
+def caller_shown(meta: Mapping[str, Any]) -> tuple[Principal, ApiKey] | None:
+    """Return who calls and by which key, from WSGI's variables; None for all whom the API would refuse.
 
     For answers given before the REST framework, which says why it refuses.
     """
@@ -77,12 +77,16 @@ def principal_shown(meta: Mapping[str, Any]) -> Principal | None:
     if header is None or _KEY_IN_URL.search(meta.get("QUERY_STRING", "")):
         return None
     key = _live_key(header)
-    return None if key is None else Principal(key.client, key.pk, frozenset(key.permissions))
+    return None if key is None else (_principal_of(key), key)
 
 
 def principal_of(request: Request) -> Principal:
     """Return who calls, in a view that HasPermission has let pass."""
     return cast("Principal", request.user)
+
+
+def _principal_of(key: ApiKey) -> Principal:
+    return Principal(key.client, key.pk, frozenset(key.permissions))
 
 
 def _live_key(header: str) -> ApiKey | None:

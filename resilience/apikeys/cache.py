@@ -3,7 +3,13 @@
 import time
 from collections.abc import Callable
 
+from django.db import InterfaceError, OperationalError
+
+from resilience import pulse
 from resilience.apikeys.models import ApiKey
+from resilience.routing import replica_state
+from resilience.routing.databases import PRIMARY, REPLICA
+from resilience.routing.watcher import STATE_AGE_S_MAX
 
 # How long a revoked key may still pass. Doubled, it breaks the promise "refused within 1 s"; halved,
 # a busy client costs two queries a second and process instead of one.
@@ -25,8 +31,7 @@ class KeyCache:
         until_s, key = self._found.get(prefix, (now_s, None))
         if key is not None and now_s < until_s:
             return key
-        # The primary: a replica that lags would let a revoked key pass.
-        key = ApiKey.objects.using("default").filter(prefix=prefix).first()
+        key = _read(prefix)
         if key is not None:
             self._remember(prefix, key, until_s=now_s + KEY_CACHED_S)
         return key
@@ -39,6 +44,32 @@ class KeyCache:
         if len(self._found) >= KEYS_CACHED_MAX:
             self._found.clear()
         self._found[prefix] = (until_s, key)
+
+
+def _read(prefix: str) -> ApiKey | None:
+    """Return the row as the primary has it: a replica that lags would let a revoked key pass.
+
+    While the primary is away nobody can revoke, and nothing could be read for want of a key: then as the
+    replica has it, if it was seen to keep up. What that does not know, it does not deny either.
+    """
+    away_s = pulse.age_s(PRIMARY)
+    if away_s is not None and away_s > STATE_AGE_S_MAX and (key := _read_on_replica(prefix)) is not None:
+        return key  # a frozen primary would hold who asks it
+    try:
+        return ApiKey.objects.using(PRIMARY).filter(prefix=prefix).first()
+    except (OperationalError, InterfaceError):
+        if away_s is None or (key := _read_on_replica(prefix)) is None:
+            raise
+        return key
+
+
+def _read_on_replica(prefix: str) -> ApiKey | None:
+    if replica_state() is None:
+        return None
+    try:
+        return ApiKey.objects.using(REPLICA).filter(prefix=prefix).first()
+    except (OperationalError, InterfaceError):
+        return None
 
 
 known_keys = KeyCache()

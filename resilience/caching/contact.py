@@ -46,6 +46,7 @@ class Contact:
         self._timeline = timeline
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._floor: Stamp | None = None
         self._met_at = 0.0
         self._look_at = 0.0
@@ -76,13 +77,20 @@ class Contact:
 
     def look(self) -> bool:
         """Try to meet Redis, and the primary to know from when on it is believed; tell whether it worked."""
+        # One at a time: else the older of two floors could be the one that stays.
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> bool:
         with self._lock:
             if self._floor is not None:
                 return True
             self._put_off()
         try:
+            # First the server, then the floor: one that restarts in between is another, and not believed.
+            self.store.meet()
             floor = self.log_end()
-            self.store.meet(ground=floor)
+            self.store.lay(ground=floor)
         except (CacheAwayError, django.db.Error):
             with self._lock:
                 self._wait_s = min(2 * self._wait_s, _WAIT_MAX_S)

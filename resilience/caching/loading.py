@@ -110,14 +110,15 @@ class Loader:
         return self._rescued(asked, lambda: self._land(flight, asked, wait_s=self._namespace.lease_s))
 
     def without_redis(self, asked: Asked) -> Envelope:
-        """Load once for all readers of this process; an old copy is served to those who need not wait."""
+        """Load once for all readers of this process; the others wait, unless a copy is within its grace."""
         flight, is_mine = self._flights.begin_or_join(asked.key, needed=asked.needed)
         if is_mine:
             return self._rescued(asked, lambda: self._fly_alone(asked, flight))
-        if (envelope := self._stand_in(asked)) is not None:
+        envelope = self._stand_in(asked)
+        if envelope is not None and self._clock.now() < envelope.grace:
             return envelope
         landed = self._rescued(asked, lambda: self._land(flight, asked, wait_s=2 * self._namespace.lease_s))
-        return landed or self.for_oneself(asked)
+        return landed or self._stand_in(asked) or self.for_oneself(asked)
 
     def _take_turn(self, asked: Asked) -> Envelope | None:
         # The turn comes before the lease: a lease that waits for a turn would keep other processes waiting.

@@ -34,6 +34,12 @@ class Copies:
                 del self._entries[next(iter(self._entries))]
             self._entries[key] = (now, envelope)
 
+    def drop_older(self, key: str, *, than: Stamp) -> None:
+        """Forget a copy that has not seen so much."""
+        with self._lock:
+            if (copy := self._entries.get(key)) is not None and copy[1].stamp < than:
+                del self._entries[key]
+
     def drop(self, key: str) -> None:
         """Forget a copy."""
         with self._lock:

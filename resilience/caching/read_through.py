@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from resilience.caching.contact import Contact
-from resilience.caching.decide import Decision, decide
+from resilience.caching.decide import Decision, decide, is_usable
 from resilience.caching.envelope import Envelope, Stamp
 from resilience.caching.errors import CacheAwayError
 from resilience.caching.loading import Asked, Clock, Loader, Source
@@ -87,9 +87,18 @@ class ReadThrough:
         except CacheAwayError as error:
             contact.lose(error)
             return None
-        if found.envelope is not None and not found.envelope.passes:
-            self._loader.copies.put(key, found.envelope, now=self._clock.now())
+        self._remember(key, found.envelope, believed_from=max(floor, found.floor))
         return Asked(key, load, max(needed, found.floor), found.envelope, found.facts, found.lease)
+
+    def _remember(self, key: str, envelope: Envelope | None, *, believed_from: Stamp) -> None:
+        """Keep a copy of what may be believed, and none of what this process knows to be void."""
+        version = self.namespace.version
+        if envelope is None or not is_usable(envelope, needed=believed_from, version=version):
+            self._loader.copies.drop_older(key, than=believed_from)
+        elif envelope.passes:
+            self._loader.copies.drop_older(key, than=envelope.stamp)
+        else:
+            self._loader.copies.put(key, envelope, now=self._clock.now())
 
     def _young_copy(self, key: str, load: Load, needed: Stamp) -> Asked | None:
         if not self.namespace.local_s or (copy := self._loader.copies.get(key)) is None:

@@ -8,14 +8,15 @@ lease away, and a value is kept only under the lease that it was loaded under. S
 loaded after the last invalidation. A lost lease (expiry, FLUSHALL, eviction, a restart) keeps nothing. ∎
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from resilience.caching.envelope import Envelope, Stamp, envelope_of, stamp_of_text
@@ -139,22 +140,21 @@ class Store:
         if keys:
             self._run(self._void, [PREFIX + key for key in keys], [floor.to_text(), STAMP_KEPT_S * 1000])
 
-    def meet(self, *, ground: Stamp) -> None:
-        """Get to know the Redis that answers now; if it is empty, lay the ground."""
+    def meet(self) -> None:
+        """Get to know the Redis that answers now: no other is spoken to until the next meeting."""
         self._pool.disconnect(inuse_connections=False)
         self._server = None
-        try:
+        with _away():
+            self._redis.ping()
+
+    def lay(self, *, ground: Stamp) -> None:
+        """Lay the ground in the Redis that was met, if it has none."""
+        with _away():
             self._redis.set(GROUND, ground.to_text(), nx=True)
-        except (RedisError, OSError) as error:
-            raise CacheAwayError(str(error)) from error
 
     def _run(self, script: Any, keys: list[str], arguments: list[Any]) -> Any:
-        try:
+        with _away():
             return script(keys=keys, args=arguments)
-        except NoScriptError as error:
-            raise CacheAwayError("Redis was restarted") from error
-        except (RedisError, OSError) as error:
-            raise CacheAwayError(str(error)) from error
 
     def _meet_server(self, connection: Any) -> None:
         """Let no connection in that leads to another Redis than the others do (redis-py calls this).
@@ -174,6 +174,14 @@ class Store:
 def default_url() -> str:
     """Return the address of the cache, as django-redis has it."""
     return str(settings.CACHES["default"]["LOCATION"])
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise CacheAwayError(str(error)) from error
 
 
 def _run_id(answer: Any) -> str:

@@ -32,12 +32,18 @@ class ApiKeyThrottle(BaseThrottle):
     """Let a key have what its limit allows."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Let pass, or raise TooManyRequests. Requests without a key are not counted."""
+        """Let pass, or raise TooManyRequests. Requests without a key are not counted.
+
+        A request counts once, however often it is answered anew (from a cache, then by its view; on the
+        replica, then on the primary).
+        """
         key = request.auth
         if not isinstance(key, ApiKey):
             return True
-        allowance = throttles.take(key.pk, limit_of(key))
-        setattr(request._request, _ALLOWANCE, allowance)
+        allowance: Allowance | None = getattr(request._request, _ALLOWANCE, None)
+        if allowance is None:
+            allowance = throttles.take(key.pk, limit_of(key))
+            setattr(request._request, _ALLOWANCE, allowance)
         if not allowance.is_allowed:
             raise TooManyRequests(
                 per_s=allowance.limit.per_s,

@@ -12,15 +12,9 @@ from django.db.utils import DatabaseErrorWrapper
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import ConnectionPool
 
-from resilience.postgres.newest import newest
+from resilience.postgres.newest import TIMELINE, newest
 from resilience.postgres.servers import WRITABLE, place_of, serves
 from resilience.postgres.wires import wires
-
-# One statement more for each new connection, of which a process makes few.
-_TIMELINE = """
-    SELECT CASE WHEN pg_is_in_recovery() THEN 0
-           ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END
-"""
 
 
 class NotWritableError(OperationalError):
@@ -133,7 +127,7 @@ def _checker(alias: str, target: object) -> Callable[[Any], None]:
 
 
 def _refuse_old_primary(connection: Any) -> None:
-    row = connection.execute(_TIMELINE).fetchone()
+    row = connection.execute(TIMELINE).fetchone()
     if not connection.autocommit:
         connection.rollback()
     if not newest.see(timeline=row[0], place=place_of(connection)):

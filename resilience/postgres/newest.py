@@ -4,7 +4,14 @@ A promotion begins a new timeline. The old primary that comes back without being
 before, takes writes, and stands first in the list of hosts.
 """
 
+import os
 import threading
+
+# One statement more for each new connection, of which a process makes few. 0 on a standby.
+TIMELINE = """
+    SELECT CASE WHEN pg_is_in_recovery() THEN 0
+           ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END
+"""
 
 
 class Newest:
@@ -34,9 +41,14 @@ class Newest:
         pairs = sorted(zip(hosts, ports, strict=True), key=lambda pair: ":".join(pair) != self.place)
         return ",".join(host for host, _port in pairs), ",".join(port for _host, port in pairs)
 
+    def unlock(self) -> None:
+        """Have a lock that nobody holds: in a forked child, whose parent's pulse may have held it."""
+        self._lock = threading.Lock()
+
     def forget(self) -> None:
         """Know nothing; for tests, which build clusters anew."""
         self.timeline, self.place = 0, None
 
 
 newest = Newest()
+os.register_at_fork(after_in_child=newest.unlock)

@@ -19,7 +19,7 @@ from django.db import connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from resilience.postgres.newest import newest
+from resilience.postgres.newest import TIMELINE, newest
 from resilience.postgres.servers import place_of, serves
 from resilience.postgres.wires import cut
 from resilience.pulse.member import Member, Query
@@ -122,6 +122,8 @@ class DatabaseConversation:
 
     async def beat(self, members: Sequence[Member]) -> bool:
         """Ask every member's question at once, give the answers, and carry out what they want written."""
+        if self._is_misled():
+            await self.close()
         questions = [(member, carefully(member, member.question, self.name)) for member in members]
         asking = [(member, question) for member, question in questions if question is not None]
         asked_at = time.monotonic()
@@ -136,10 +138,10 @@ class DatabaseConversation:
                 carefully(member, member.miss_database, self.name)
             else:
                 carefully(member, member.answer, self.name, value, asked_at)
-        if self._writes:
-            await self._write(members)
         if self._is_misled():
             await self.close()
+        elif self._writes:
+            await self._write(members)
         return True
 
     async def close(self) -> None:
@@ -226,6 +228,8 @@ class DatabaseConversation:
         if self._connection is None:
             self._connection = await self._connected()
             self._connected_at, self._news = time.monotonic(), place_of(self._connection)
+            if self._writes:
+                await self._refuse_old_primary()
         connection = self._connection
         asking = asyncio.ensure_future(_first_row(connection, query))
         done, _pending = await asyncio.wait({asking}, timeout=DATABASE_LIMIT_S)
@@ -244,6 +248,13 @@ class DatabaseConversation:
             if connection.broken or connection.closed:
                 self._connection = None
             raise
+
+    async def _refuse_old_primary(self) -> None:
+        """Neither believe nor write a primary of the past: raises psycopg.Error, and is not connected."""
+        row = await self._limited(Query(TIMELINE)) or (0,)
+        if not newest.see(timeline=row[0], place=self._news):
+            await self.close()
+            raise psycopg.OperationalError(f"{self._news} is a primary of the past (timeline {row[0]})")
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         parameters = connections[self.name].get_connection_params()

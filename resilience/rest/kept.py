@@ -19,8 +19,10 @@ from django.utils.http import quote_etag
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from resilience.apikeys.authentication import Principal, principal_shown
+from resilience.apikeys.authentication import Principal, caller_shown
+from resilience.apikeys.models import ApiKey
 from resilience.caching import Load, Namespace, cache_of
+from resilience.limits.errors import TooManyRequests
 from resilience.rest.flags import EARLY_ANSWERS
 
 # One's own cache may keep the answer, if it asks each time; without this, the API's `no-store` would
@@ -76,12 +78,12 @@ def answered_early(view_class: type[APIView], kept: Callable[..., Kept]) -> View
         return response
 
     def _early(request: HttpRequest, parameters: dict[str, Any]) -> HttpResponseBase | None:
-        principal = principal_shown(request.META)
+        caller = caller_shown(request.META)
         needed = getattr(view_class, "required_permissions", {}).get("GET")
-        if principal is None or needed not in principal.permissions:
+        if caller is None or needed not in caller[0].permissions:
             return None
-        body = kept(principal.client, **parameters).body_at_once()
-        if body is None or not _is_within_throttles(view_class, request, principal):
+        body = kept(caller[0].client, **parameters).body_at_once()
+        if body is None or not _is_within_throttles(view_class, request, *caller):
             return None
         return answer_kept(request, body)
 
@@ -92,9 +94,14 @@ def answered_early(view_class: type[APIView], kept: Callable[..., Kept]) -> View
     return answer
 
 
-def _is_within_throttles(view_class: type[APIView], request: HttpRequest, principal: Principal) -> bool:
+def _is_within_throttles(
+    view_class: type[APIView], request: HttpRequest, principal: Principal, key: ApiKey
+) -> bool:
     if not view_class.throttle_classes:
         return True
     asked, view = Request(request), view_class()
-    asked.user = principal  # type: ignore[assignment]
-    return all(throttle.allow_request(asked, view) for throttle in view.get_throttles())
+    asked.user, asked.auth = principal, key  # type: ignore[assignment]
+    try:
+        return all(throttle.allow_request(asked, view) for throttle in view.get_throttles())
+    except TooManyRequests:
+        return False

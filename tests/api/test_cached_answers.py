@@ -21,7 +21,7 @@ from orders.models import Order, Product
 from orders.subscriptions import CACHE
 from resilience import caching, clock
 from resilience.apikeys.cache import known_keys
-from resilience.apikeys.keys import revoke_key
+from resilience.apikeys.keys import limit_key, revoke_key
 from resilience.caching.errors import CacheAwayError
 from resilience.events import lag, run_once
 from resilience.flags.testing import held
@@ -301,6 +301,17 @@ class TestDoors:
 
         assert_problem(answer, 429, "throttled")
         assert answer.headers["Retry-After"] == "7"
+
+    def test_above_the_key_s_own_limit(self, path: str) -> None:
+        shop = Shop(client="greedy")
+        limit_key(prefix=shop.key.prefix, rate_per_s=0.01, burst=2)
+        known_keys.forget_all()
+
+        answers = [shop.get(path) for _request in range(3)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert_problem(answers[2], 429, "throttled")
+        assert [answer.headers["RateLimit"].split(";")[1] for answer in answers] == ["r=1", "r=0", "r=0"]
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
     def test_with_another_method(self, path: str, method: str) -> None:

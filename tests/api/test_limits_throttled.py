@@ -3,10 +3,14 @@
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from orders.models import Order
 from resilience.apikeys.cache import known_keys
 from resilience.apikeys.keys import limit_key
+from resilience.limits.throttling import ApiKeyThrottle
 from tests.api.foundation import assert_problem
 from tests.api.shop import ORDERS, Shop
 from tests.orders_kit import stock
@@ -55,6 +59,19 @@ def test_over_the_limit_nothing_is_done(shop: Shop) -> None:
     assert 90 <= int(refused.headers["Retry-After"]) <= 100
     assert refused.headers["RateLimit"].startswith('"key";r=0;t=')
     assert Order.objects.count() == 1
+
+
+def test_a_request_that_is_answered_anew_counts_once(shop: Shop) -> None:
+    limited(shop, per_s=0.01, burst=2)
+    shop.key.refresh_from_db()
+    http_request = HttpRequest()
+    times = [Request(http_request) for _time in range(3)]
+
+    for request in times:
+        request.auth = shop.key
+        assert ApiKeyThrottle().allow_request(request, APIView())
+
+    assert shop.get(ORDERS).headers["RateLimit"].startswith('"key";r=0;')
 
 
 def test_each_key_has_its_own(shop: Shop) -> None:

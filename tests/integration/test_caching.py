@@ -441,8 +441,79 @@ class TestWithoutRedis:
         with pytest.raises(OperationalError):
             cache.get("a", truth.load)
 
+    def test_who_comes_while_another_loads_gets_nothing_past_its_grace(
+        self, process: Process, truth: Truth, time: Time
+    ) -> None:
+        cache = process.cache()
+        cache.get("a", truth.load)
+        process.contact.lose("the test says so")
+        process.contact._look_at = float("inf")
+        truth.version, time.moment = 2, time.moment + 80
+        both = threading.Barrier(2)
+        truth.meanwhile = lambda: both.wait(20) and None
+
+        def second(number: int) -> object:
+            if number:
+                wait_until(lambda: truth.loads == 2)
+                threading.Timer(0.2, both.wait).start()
+            return cache.get("a", truth.load)
+
+        assert in_threads(2, second) == [b"2"] * 2
+        assert truth.loads == 2
+
+    def test_what_was_seen_to_be_void_does_not_stand_in(
+        self, process: Process, truth: Truth, time: Time
+    ) -> None:
+        cache = process.cache()
+        cache.get("a", truth.load)
+        truth.version = 2
+        process.void("a")
+        truth.error = GONE
+        with pytest.raises(OperationalError):
+            cache.get("a", truth.load)
+
+        process.contact.lose("the test says so")
+        process.contact._look_at = float("inf")
+        with pytest.raises(OperationalError):
+            cache.get("a", truth.load)
+
+    def test_nor_does_what_a_redis_that_came_back_had_forgotten_to_void(
+        self, url: str, process: Process, truth: Truth
+    ) -> None:
+        process.cache().get("a", truth.load)
+        truth.version = 2  # the voiding is lost with the Redis that took it
+        late = Process(url, truth, clock=process.clock).meet()
+        truth.error = GONE
+        with pytest.raises(OperationalError):
+            late.cache().get("a", truth.load)
+        cache = late.cache()
+        with pytest.raises(OperationalError):
+            cache.get("a", truth.load)
+
+        late.contact.lose("the test says so")
+        late.contact._look_at = float("inf")
+        with pytest.raises(OperationalError):
+            cache.get("a", truth.load)
+
 
 class TestComingBack:
+    def test_one_that_restarts_while_it_is_met_is_not_believed(
+        self, url: str, harness: Harness, truth: Truth
+    ) -> None:
+        process = Process(url, truth)
+        floor = process.contact.log_end
+
+        def log_end() -> Stamp:
+            found = floor()
+            with _redis_away(harness, signal.SIGKILL):
+                pass
+            return found
+
+        process.contact.log_end = log_end
+        assert not process.contact.look()
+        process.contact.log_end = floor
+        process.meet()
+
     def test_a_restart_brings_no_value_back_that_was_voided_meanwhile(
         self, url: str, harness: Harness, truth: Truth
     ) -> None:

@@ -13,6 +13,7 @@ from redis.asyncio.client import Pipeline
 
 from config.stack.servers import PRIMARY, REDIS, REPLICA, Addresses
 from resilience import pulse
+from resilience.postgres.newest import newest
 from resilience.pulse import Member, Query
 from tests.harness import Harness
 from tests.processes import wait_until
@@ -129,6 +130,35 @@ def test_a_write_is_committed_and_then_forgotten(ear: Ear) -> None:
         cursor.execute("SELECT id FROM pulse_note")
         assert cursor.fetchall() == [(7,)]
         cursor.execute("DROP TABLE pulse_note")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_a_primary_of_the_past_is_neither_believed_nor_written(ear: Ear, is_connected: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS pulse_note (id int)")
+    wait_until(lambda: ear.answers["default"])
+    if not is_connected:
+        pulse.stop()
+
+    try:
+        # Another thread has met the one that was promoted.
+        newest.see(timeline=newest.timeline + 1, place="elsewhere:1")
+        before = len(ear.answers["default"])
+        ear.to_write = Query("INSERT INTO pulse_note VALUES (%s)", (7,))
+        pulse.ensure_running()
+        wait_until(lambda: ear.missed["default"] > 2)
+
+        # One beat may have been under way.
+        assert len(ear.answers["default"]) <= before + is_connected
+        assert ear.to_write is not None
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM pulse_note")
+            assert cursor.fetchall() == []
+    finally:
+        newest.forget()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE pulse_note")
 
 
 @pytest.mark.parametrize(("server", "name"), [(REDIS, "redis"), (PRIMARY, "default"), (REPLICA, "replica")])

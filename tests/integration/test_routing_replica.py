@@ -14,7 +14,7 @@ from threading import Event
 
 import psycopg
 import pytest
-from django.db import connections, models
+from django.db import OperationalError, connections, models
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client
 from django.test.utils import isolate_apps
@@ -22,6 +22,10 @@ from django.urls import path
 from psycopg.conninfo import make_conninfo
 
 from config.stack.servers import PRIMARY, REPLICA, Addresses
+from resilience import clock
+from resilience.apikeys.cache import KeyCache
+from resilience.apikeys.keys import is_live, issue_key, revoke_key
+from resilience.apikeys.models import ApiKey
 from resilience.pulse import pulse
 from resilience.routing import (
     capture_token,
@@ -339,6 +343,34 @@ def test_reads_are_served_while_the_primary_is_dead(api: Api, pg: Addresses, har
         return primary_state() is not None
 
     _wait(is_back)
+
+
+def test_keys_are_known_while_the_primary_is_dead(api: Api, pg: Addresses, harness: Harness):
+    live, _text = issue_key(client="shop", name="web", permissions=["orders.read"], now=clock.now())
+    gone, _text = issue_key(client="shop", name="old", permissions=["orders.read"], now=clock.now())
+    revoke_key(prefix=gone.prefix, now=clock.now())
+    _wait_until_replayed(str(capture_token()))
+
+    _kill(harness, PRIMARY, url=pg.superuser)
+    connections["default"].close()
+    try:
+        found = {key.prefix: KeyCache().find(key.prefix) for key in (live, gone)}
+        # What the replica does not know may be known to the primary.
+        with pytest.raises(OperationalError):
+            KeyCache().find("0" * 12)
+    finally:
+
+        def is_back() -> bool:
+            harness.supervisor.tick()
+            return _answers(pg.superuser)
+
+        _wait(is_back)
+        connections.close_all()
+        ApiKey.objects.filter(pk__in=[live.pk, gone.pk]).delete()
+
+    assert found[live.prefix] == live
+    assert is_live(found[live.prefix], now=clock.now())
+    assert not is_live(found[gone.prefix], now=clock.now())
 
 
 _CLIENTS = 4

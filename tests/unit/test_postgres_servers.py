@@ -1,9 +1,10 @@
+import os
 import socket
 import threading
 
 import pytest
 
-from resilience.postgres.newest import Newest
+from resilience.postgres.newest import Newest, newest
 from resilience.postgres.servers import place_of, serves
 from resilience.postgres.wires import Wires
 
@@ -41,6 +42,15 @@ def test_an_older_timeline_than_the_newest_is_refused():
     assert newest.place == "two:2"
     # A standby asked as primary has no timeline to write on.
     assert not newest.see(timeline=0, place="three:3")
+
+
+def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent():
+    with newest._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if newest._lock.acquire(timeout=1) else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_newest_primary_is_tried_before_the_other_hosts():
