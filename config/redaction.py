@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -95,4 +95,11 @@ def _configured() -> Iterator[str]:
         yield str(account.get("secret_key", ""))
         yield from map(str, account.get("webhook_secrets") or ())
     for url in (settings.PRIMARY_URL, settings.REPLICA_URL, settings.REDIS_URL):
-        yield urlsplit(url).password or ""
+        yield from _as_written_and_as_used(urlsplit(url).password or "")
+    # Dashboard and reports may have roles of their own.
+    for database in settings.DATABASES.values():
+        yield from _as_written_and_as_used(str(database.get("PASSWORD") or ""))
+
+
+def _as_written_and_as_used(password: str) -> tuple[str, str]:
+    return password, unquote(password)

@@ -11,6 +11,7 @@ from random import Random
 import httpx
 import redis as redis_client
 
+from config.gameday.errors import GameDayError
 from config.gameday.scenario import Fault
 from config.gameday.stage import Stage
 
@@ -170,16 +171,28 @@ def webhooks_again(*, per_s: float) -> Fault:
 
 
 def repeated(act: Callable[[Stage], None], *, every_s: float) -> Fault:
-    """Do something at once, and every `every_s` seconds until the end."""
+    """Do something at once, and every `every_s` seconds until the end.
+
+    What fails now and then is tried again; a fault that mostly failed was none: GameDayError at the end.
+    """
 
     @contextlib.contextmanager
     def fault(stage: Stage) -> Iterator[None]:
         stopping = threading.Event()
+        came_to: list[Exception | None] = []
+
+        def once() -> None:
+            try:
+                act(stage)
+            except Exception as error:  # noqa: BLE001 - told at the end, in the thread that judges
+                came_to.append(error)
+            else:
+                came_to.append(None)
 
         def again() -> None:
-            act(stage)
+            once()
             while not stopping.wait(every_s):
-                act(stage)
+                once()
 
         thread = threading.Thread(target=again, name="fault", daemon=True)
         thread.start()
@@ -188,5 +201,10 @@ def repeated(act: Callable[[Stage], None], *, every_s: float) -> Fault:
         finally:
             stopping.set()
             thread.join()
+        failed = [error for error in came_to if error is not None]
+        if 2 * len(failed) > len(came_to):
+            raise GameDayError(
+                f"The fault failed {len(failed)} of {len(came_to)} times, which shows nothing: {failed[-1]!r}"
+            ) from failed[-1]
 
     return fault

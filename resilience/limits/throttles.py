@@ -53,11 +53,13 @@ for i, key in ipairs(KEYS) do
       local seen, counted = string.match(value, '^(%d+):(%d+)$')
       local silent = now - tonumber(seen)
       if name == teller then told = math.max(told, tonumber(counted))
-      elseif silent > FORGOTTEN then redis.call('HDEL', key, name)
+      elseif silent > FORGOTTEN or silent < -ASKED then redis.call('HDEL', key, name)
       elseif silent <= ASKED then sharers = sharers + 1 end
     end
   end
-  local before, lately = math.max(0, now - at - BEAT) / 1000, math.min(now - at, BEAT) / 1000
+  -- Another server, or its clock set back: what passed is not known, and nobody owes it.
+  local passed = math.max(0, now - at)
+  local before, lately = math.max(0, passed - BEAT) / 1000, math.min(passed, BEAT) / 1000
   left = math.min(burst, left + before * per_s)
   left = math.min(burst, left + lately * per_s - math.max(0, total - told))
   redis.call('HSET', key, 'left', left, 'at', now, teller, now .. ':' .. math.max(total, told))

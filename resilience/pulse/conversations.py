@@ -8,39 +8,35 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import psycopg
 import redis.asyncio
 import redis.exceptions
 from django.conf import settings
 from django.db import connections
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from resilience.postgres.newest import TIMELINE, newest
 from resilience.postgres.servers import place_of, serves
 from resilience.postgres.wires import cut
+from resilience.pulse.care import carefully, give
 from resilience.pulse.member import Member, Query
 
 logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# When each failure was last logged (monotonic seconds); few kinds of few tools.
-_logged_at: dict[tuple[str, str], float] = {}
 
 # A beat that takes longer is missed. Halved, a busy machine loses beats; doubled, the tools learn that
 # late that they are on their own.
 REDIS_LIMIT_S = 0.5
 DATABASE_LIMIT_S = 1.0
-# The same failure of the same tool is logged once in so long.
-SILENT_S = 60.0
 # A migration holds one table and wants another; this query may hold that one, and wait for the first. Far
 # below PostgreSQL's deadlock_timeout (1 s): it is always the pulse that gives way.
 _YIELDING = "SET LOCAL lock_timeout = '100ms'; "
+# A question that took longer than the beat is asked again after this; meanwhile the others are.
+SLOW_REST_S = 10.0
 # What a cut connection has to notice it.
 _LAST_MOMENT_S = 0.5
 # A standby among several hosts is looked for again after this, when the one that was met is none.
@@ -88,7 +84,8 @@ class RedisConversation:
         pipeline = self._redis.pipeline(transaction=False)
         ends: list[int] = []
         for member in members:
-            carefully(member, member.queue, pipeline)
+            if carefully(member, self._queue, member, pipeline) is None:
+                carefully(member, member.miss_redis)
             ends.append(len(pipeline))
         try:
             async with asyncio.timeout(REDIS_LIMIT_S):
@@ -100,13 +97,30 @@ class RedisConversation:
             return False
         for member, start, end in zip(members, [0, *ends], ends, strict=False):
             if start != end:
-                _give(member, replies[start:end])
+                give(member, replies[start:end])
         return True
+
+    def _queue(self, member: Member, pipeline: Pipeline) -> int:
+        """Let `member` queue its commands; with one that cannot be sent, nobody's would be."""
+        begun, encoder = len(pipeline), self._redis.connection_pool.get_encoder()
+        try:
+            member.queue(pipeline)
+            for arguments, _options in pipeline.command_stack[begun:]:
+                for argument in arguments:
+                    encoder.encode(argument)
+        except Exception:
+            del pipeline.command_stack[begun:]
+            raise
+        return len(pipeline)
 
     async def close(self) -> None:
         """End the connection."""
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
             await self._redis.aclose()
+
+
+class _TooSlowError(psycopg.OperationalError):
+    """The server was connected to, and did not answer in time."""
 
 
 class DatabaseConversation:
@@ -119,14 +133,22 @@ class DatabaseConversation:
         self._connected_at = 0.0
         # `host:port` of the server that was connected to, until the members have heard of it.
         self._news: str | None = None
+        # The last beat was too long: one question may be slow, and must not cost the others their answers.
+        self._is_suspicious = False
+        # By member's name: when its slow question is asked again.
+        self._rest_until: dict[str, float] = {}
 
     async def beat(self, members: Sequence[Member]) -> bool:
         """Ask every member's question at once, give the answers, and carry out what they want written."""
         if self._is_misled():
             await self.close()
         questions = [(member, carefully(member, member.question, self.name)) for member in members]
-        asking = [(member, question) for member, question in questions if question is not None]
         asked_at = time.monotonic()
+        asking = [
+            (member, question)
+            for member, question in questions
+            if question is not None and self._rest_until.get(member.name, 0.0) <= asked_at
+        ]
         values = await self._answers_to([question for _member, question in asking])
         if values is None:
             for member in members:
@@ -135,6 +157,8 @@ class DatabaseConversation:
         self._tell_of_server(members)
         for (member, _question), value in zip(asking, values, strict=True):
             if isinstance(value, psycopg.Error):
+                if isinstance(value, _TooSlowError):
+                    self._rest(member)
                 carefully(member, member.miss_database, self.name)
             else:
                 carefully(member, member.answer, self.name, value, asked_at)
@@ -175,11 +199,16 @@ class DatabaseConversation:
 
     async def _answers_to(self, questions: Sequence[Query]) -> Sequence[Any] | None:
         """Return a value, or the refusal, for each question; None when the server did not answer."""
+        was_suspicious, self._is_suspicious = self._is_suspicious, False
         try:
-            return await self._row(questions)
+            if not was_suspicious:
+                return await self._row(questions)
+            # Whoever does not answer this is frozen, and no question is to blame.
+            await self._row([])
         except psycopg.errors.LockNotAvailable as error:
             return [error for _question in questions]
         except psycopg.Error as error:
+            self._is_suspicious = isinstance(error, _TooSlowError)
             if self._connection is None:
                 logger.debug("A database missed a beat.", extra={"alias": self.name, "error": repr(error)})
                 return None
@@ -192,13 +221,20 @@ class DatabaseConversation:
             try:
                 values += await self._row([question])
             except psycopg.Error as error:
-                if self._connection is None:
+                if self._connection is None and not isinstance(error, _TooSlowError):
                     return None
                 logger.debug(
                     "A question of the pulse was refused.", extra={"alias": self.name, "error": repr(error)}
                 )
                 values.append(error)
         return values
+
+    def _rest(self, member: Member) -> None:
+        self._rest_until[member.name] = time.monotonic() + SLOW_REST_S
+        logger.warning(
+            "A question of the pulse took too long; it rests for a while.",
+            extra={"member": member.name, "alias": self.name, "rest_s": SLOW_REST_S},
+        )
 
     async def _write(self, members: Sequence[Member]) -> None:
         for member in members:
@@ -241,7 +277,7 @@ class DatabaseConversation:
             self._connection = None
             with contextlib.suppress(psycopg.Error, asyncio.CancelledError):
                 await asking
-            raise psycopg.OperationalError("no answer within the beat")
+            raise _TooSlowError("no answer within the beat")
         try:
             return asking.result()
         except psycopg.Error:
@@ -269,31 +305,6 @@ class DatabaseConversation:
                 )
         except (TimeoutError, OSError) as error:
             raise psycopg.OperationalError(str(error)) from error
-
-
-def carefully(member: Member, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
-    """Return what `act` does; log what it raises, so that one tool's bug is not the end of all tools."""
-    try:
-        return act(*arguments, **named)
-    except Exception as error:
-        # It is likely to fail at each beat, and the log is for other things as well.
-        failure = (member.name, type(error).__name__)
-        if time.monotonic() - _logged_at.get(failure, -SILENT_S) >= SILENT_S:
-            _logged_at[failure] = time.monotonic()
-            logger.error("A tool failed on the pulse.", exc_info=error, extra={"member": member.name})
-        return None
-
-
-def _give(member: Member, replies: Sequence[Any]) -> None:
-    refusals = [reply for reply in replies if isinstance(reply, Exception)]
-    if refusals:
-        logger.debug(
-            "Redis refused a command of the pulse.",
-            extra={"member": member.name, "error": repr(refusals[0])},
-        )
-        carefully(member, member.miss_redis)
-    else:
-        carefully(member, member.hear, replies)
 
 
 async def _first_row(connection: psycopg.AsyncConnection[Any], query: Query) -> Sequence[Any] | None:

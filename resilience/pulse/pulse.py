@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from random import Random
 
+from resilience.pulse.care import log_seldom
 from resilience.pulse.conversations import Conversation
 from resilience.pulse.member import Member
 
@@ -102,12 +103,22 @@ class Pulse:
         for one in conversations:
             await one.close()
 
+    async def _beat(self, conversation: Conversation) -> bool:
+        """Let one beat be a missed one, whatever is wrong with it: nobody would see that none comes after."""
+        try:
+            return await conversation.beat(self._members())
+        except Exception as error:  # noqa: BLE001 - the next beat may go well
+            log_seldom("A beat failed.", error, member=conversation.name)
+            with contextlib.suppress(Exception):
+                await conversation.close()
+            return False
+
     async def _converse(self, conversation: Conversation, stopping: asyncio.Event) -> None:
         hurried = self._hurried[conversation.name] = asyncio.Event()
         while not stopping.is_set():
             hurried.clear()
             begun_at = self._monotonic()
-            is_answered = await conversation.beat(self._members())
+            is_answered = await self._beat(conversation)
             with self._turned:
                 self._tried_at[conversation.name] = begun_at
                 if is_answered:

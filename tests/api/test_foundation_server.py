@@ -1,6 +1,9 @@
 """What only a real server shows: bodies in chunks, bodies that lie about their length, raw bytes."""
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -80,3 +83,75 @@ def test_raw_bytes_in_the_address_are_a_400(address: tuple[str, int], head: byte
     answer = exchange(address, head.replace(b"/orders", b"/orders?x=\xff\xfe") + b"Content-Length: 0\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+
+def seconds_of(address: tuple[str, int], *parts: bytes) -> float:
+    """Return how long the answer to this request, a 200, takes."""
+    started = time.monotonic()
+    with socket.create_connection(address, timeout=30) as connection:
+        for part in parts:
+            connection.sendall(part)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    return time.monotonic() - started
+
+
+def test_a_probe_whose_body_never_comes_holds_up_no_other(address: tuple[str, int]) -> None:
+    with ExitStack() as held:
+        for announced in (b"Transfer-Encoding: chunked\r\n\r\n", b"Content-Length: 5\r\n\r\n"):
+            silent = held.enter_context(socket.create_connection(address))
+            silent.sendall(LIVEZ + announced)
+        time.sleep(0.2)
+
+        assert seconds_of(address, LIVEZ + b"\r\n") < 2
+
+
+def test_who_does_not_close_after_its_answer_holds_up_nobody(address: tuple[str, int]) -> None:
+    with ExitStack() as held:
+        for _ in range(8):
+            silent = held.enter_context(socket.create_connection(address))
+            silent.sendall(LIVEZ + b"\r\n")
+        time.sleep(0.5)
+
+        assert seconds_of(address, LIVEZ + b"\r\n") < 2
+
+
+def test_who_is_ended_hears_the_end_and_then_nothing_more_is_taken(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(LIVEZ + b"\r\n")
+        while connection.recv(65536):
+            pass
+        started = time.monotonic()
+
+        is_taken = True
+        while is_taken and time.monotonic() - started < 20:
+            time.sleep(0.1)
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                is_taken = False
+
+    assert 1 < time.monotonic() - started < 10
+
+
+def test_scrapers_hold_up_no_probe(address: tuple[str, int]) -> None:
+    scrape = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    seconds_of(address, scrape)
+    with ExitStack() as held:
+        for _ in range(40):
+            held.enter_context(socket.create_connection(address)).sendall(scrape)
+
+        assert seconds_of(address, LIVEZ + b"\r\n") < 1.5
+
+
+def test_clients_that_fall_silent_within_a_request_lose_their_threads(address: tuple[str, int]) -> None:
+    with ExitStack() as held:
+        for _ in range(8):
+            silent = held.enter_context(socket.create_connection(address))
+            silent.sendall(b"GET /api/docs HTTP/1.1\r\nHost: loc")
+        time.sleep(0.2)
+
+        # Not a probe: it needs one of the threads that they hold.
+        assert seconds_of(address, b"GET /api/docs HTTP/1.1\r\nHost: localhost\r\n", b"\r\n") < 20

@@ -1,5 +1,6 @@
 """Flags on a real database: operators set them, processes see them, a guard turns one off."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from waffle import get_waffle_flag_model, get_waffle_switch_model
 
 from config.stack.servers import PRIMARY, REDIS
@@ -28,6 +30,7 @@ from resilience.flags import Flag, current, declaration
 from resilience.flags.exposures import _counts
 from resilience.flags.look import look
 from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
+from resilience.flags.snapshot import SNAPSHOT_SQL, read_snapshot
 from resilience.flags.tasks import guard_flags
 from resilience.flags.testing import held
 from tests.harness import Harness
@@ -225,6 +228,19 @@ def test_a_harmful_flag_is_turned_off_and_says_why(flag: Flag):
     assert "units with it were failed, 0.0% of" in change.reason
     assert change.evidence["measure"] == "failed"
     assert look(now=now()) == [], "what is off is not looked at"
+
+
+def test_a_version_is_the_same_in_every_zone(flag: Flag):
+    _share_out(flag, "50")
+
+    versions = set()
+    with connection.cursor() as cursor:
+        for zone in ("Asia/Tokyo", "UTC"):
+            cursor.execute("SET timezone TO %s", [zone])
+            cursor.execute(SNAPSHOT_SQL, [""])
+            versions.add(read_snapshot(json.loads(cursor.fetchone()[0])).flags[flag.name].version)
+
+    assert versions == {flag.expose(unit="u").version}
 
 
 def test_a_slow_flag_is_turned_off_too(flag: Flag):

@@ -144,6 +144,23 @@ def test_what_redis_carries_out_twice_counts_once(key: UUID) -> None:
     assert 90 <= left <= 95
 
 
+def test_a_clock_that_was_set_back_locks_nobody_out(key: UUID) -> None:
+    limit = Limit(10.0, 100)
+    _take_until_settled(key, limit)
+    server, fleet_bucket = redis.Redis.from_url(settings.PULSE_REDIS_URL), f"hf:throttle:{key}"
+    an_hour_ahead = int(server.time()[0] + 3600) * 1000
+    server.hset(fleet_bucket, mapping={"at": an_hour_ahead, "of another life": f"{an_hour_ahead}:1"})
+
+    throttles.take(key, limit)
+    wait_until(lambda: int(server.hget(fleet_bucket, "at")) < an_hour_ahead)
+
+    left = _left(key)
+    assert left is not None
+    assert left > 90
+    # Nor does whoever gave a sign by that clock have a share until it has come round.
+    assert not server.hexists(fleet_bucket, "of another life")
+
+
 def test_a_key_that_is_not_asked_for_is_forgotten_everywhere(key: UUID) -> None:
     limit = Limit(1000.0, 10)
     throttles.take(key, limit)

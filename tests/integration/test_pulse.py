@@ -15,6 +15,7 @@ from config.stack.servers import PRIMARY, REDIS, REPLICA, Addresses
 from resilience import pulse
 from resilience.postgres.newest import newest
 from resilience.pulse import Member, Query
+from resilience.pulse.conversations import DatabaseConversation
 from tests.harness import Harness
 from tests.processes import wait_until
 
@@ -98,6 +99,59 @@ def test_a_wrong_question_silences_only_who_asked_it(ear: Ear) -> None:
     wait_until(lambda: len(ear.answers["default"]) > before)
     assert ear.missed["default"] == ear.missed["replica"] == 0
     assert not wrong.answers["default"]
+
+
+def test_a_slow_question_silences_only_who_asked_it(ear: Ear) -> None:
+    slow = Ear(sql="SELECT pg_sleep(30)", parameters=())
+    slow.name = "slow"
+    pulse.join(slow)
+    try:
+        wait_until(lambda: slow.missed["default"] > 1 and slow.missed["replica"] > 1)
+
+        before = {alias: len(answers) for alias, answers in ear.answers.items()}
+        missed = dict(ear.missed)
+        wait_until(lambda: all(len(found) > before[alias] + 4 for alias, found in ear.answers.items()))
+        assert ear.missed == missed
+    finally:
+        pulse.leave(slow)
+
+
+@pytest.mark.parametrize("unsayable", [None, "\ud800"])
+def test_a_command_that_cannot_be_sent_silences_only_who_queued_it(ear: Ear, unsayable: Any) -> None:
+    class Mumbling(Ear):
+        name = "mumbling"
+
+        def queue(self, pipeline: Pipeline) -> None:
+            pipeline.echo("said")
+            pipeline.echo(unsayable)
+
+    mumbling = Mumbling()
+    pulse.join(mumbling)
+    try:
+        wait_until(lambda: mumbling.missed["redis"] > 1)
+        before = len(ear.heard)
+        wait_until(lambda: len(ear.heard) > before + 2)
+    finally:
+        pulse.leave(mumbling)
+
+    assert not mumbling.heard
+    assert ear.missed["redis"] == 0
+    assert all(replies == [b"first", b"second"] for replies in ear.heard)
+
+
+def test_a_beat_that_raises_is_a_missed_one(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_until(lambda: ear.answers["default"])
+
+    async def raises(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DatabaseConversation, "_answers_to", raises)
+        after = time.monotonic()
+        assert pulse.wait_for_turn("default", after=after, limit_s=20)
+
+    before = len(ear.answers["default"])
+    wait_until(lambda: len(ear.answers["default"]) > before)
 
 
 def test_what_raises_is_not_the_end(ear: Ear, caplog: pytest.LogCaptureFixture) -> None:

@@ -125,6 +125,26 @@ def test_an_idle_gap_is_not_taken_for_a_slow_pace():
     assert line.wait_s() == 0.0
 
 
+def test_the_pace_of_a_server_that_hung_turns_nobody_away_for_ever():
+    now_s = [0.0]
+    line = Line(monotonic=lambda: now_s[0])
+    for _ in range(3):
+        line.join()
+    line.leave()
+    now_s[0] = 60.0
+    line.leave()
+    line.leave()
+    # Whoever finds one in the line is turned away, so that nobody stands behind anybody and shows the pace.
+    line.join()
+    assert chance(Tier.CHECKOUT, wait_s=line.wait_s(), backlog_s=0).share == 1.0
+    line.leave()
+
+    now_s[0] = 63.0
+    line.join()
+
+    assert line.wait_s() == 0.0
+
+
 @pytest.mark.parametrize(
     ("tier", "backlog_s", "share"),
     [

@@ -47,13 +47,16 @@ def lines() -> Iterator[Lines]:
 
 
 @pytest.fixture
-def _secrets(settings) -> Iterator[None]:
+def _secrets(settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.SECRET_KEY = "a-very-secret-key"
     settings.METRICS_TOKEN = "scraper-token-1"
     settings.GATEWAYS = [
         {"name": "g", "secret_key": "shared/with+them", "webhook_secrets": ["hear-hear-hear"]}
     ]
     settings.PRIMARY_URL = "postgresql://holdfast:correct-horse@127.0.0.1/holdfast"
+    settings.REDIS_URL = "redis://:battery%2Fstaple@127.0.0.1"
+    reports = {**settings.DATABASES["reports"], "PASSWORD": "reports-of-their-own"}
+    monkeypatch.setitem(settings.DATABASES, "reports", reports)
     redaction._known.cache_clear()
     yield
     redaction._known.cache_clear()
@@ -148,6 +151,9 @@ def test_a_traceback_is_one_line_and_shows_no_local_variable(lines: Lines) -> No
         "shared/with+them",
         "hear-hear-hear",
         "correct-horse",
+        "battery%2Fstaple",
+        "battery/staple",
+        "reports-of-their-own",
     ],
 )
 @pytest.mark.usefixtures("_secrets")
