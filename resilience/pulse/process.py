@@ -4,10 +4,12 @@ import atexit
 import os
 from random import Random
 
-from resilience.pulse.conversations import Conversation, DatabaseConversation, RedisConversation
+from resilience.pulse.conversation import Conversation
+from resilience.pulse.database_conversation import DatabaseConversation
 from resilience.pulse.fleet import Fleet
 from resilience.pulse.member import Member
 from resilience.pulse.pulse import Pulse
+from resilience.pulse.redis_conversation import RedisConversation
 
 _fleet = Fleet()
 _members: list[Member] = [_fleet]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from resilience.pulse.care import log_seldom
-from resilience.pulse.conversations import Conversation
+from resilience.pulse.conversation import Conversation
 from resilience.pulse.member import Member
 
 # Halved, the tools know twice as early and cost twice as much (some 4 ms of CPU a second and process).

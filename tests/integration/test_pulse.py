@@ -15,7 +15,7 @@ from config.stack.servers import PRIMARY, REDIS, REPLICA, Addresses
 from resilience import pulse
 from resilience.postgres.newest import newest
 from resilience.pulse import Member, Query
-from resilience.pulse.conversations import DatabaseConversation
+from resilience.pulse.database_conversation import DatabaseConversation
 from tests.harness import Harness
 from tests.processes import wait_until
 
