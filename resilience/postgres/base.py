@@ -105,13 +105,20 @@ class _ErrorWrapper(DatabaseErrorWrapper):
         traceback: TracebackType | None,
     ) -> None:
         wrapper = self._wrapper
-        if isinstance(exc_value, ReadOnlySqlTransaction) and wrapper.must_be_writable:
+        if isinstance(exc_value, ReadOnlySqlTransaction) and self._is_of_the_server():
             # Django would call it an InternalError, a bug, and go on with the same connection.
             wrapper.errors_occurred = True
             if wrapper.connection is not None:
                 wrapper.connection.close()
             raise NotWritableError(str(exc_value)).with_traceback(traceback) from exc_value
         super().__exit__(exc_type, exc_value, traceback)
+
+    def _is_of_the_server(self) -> bool:
+        """Tell whether it is the server that takes no writes, and not a transaction that asked for none."""
+        wrapper = self._wrapper
+        return wrapper.must_be_writable and (
+            wrapper.connection is None or not serves(wrapper.connection.info, wrapper._target)
+        )
 
 
 def _checker(alias: str, target: object) -> Callable[[Any], None]:

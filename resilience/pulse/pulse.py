@@ -38,6 +38,7 @@ class Pulse:
         self._monotonic = monotonic
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_over = False
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turned = threading.Condition()
@@ -63,6 +64,7 @@ class Pulse:
     def stop(self) -> None:
         """End the thread and its connections; this pulse is of no use afterwards."""
         with self._starting:
+            self._is_over = True
             thread, loop, stopping = self._thread, self._loop, self._stopping
         if thread is None:
             return
@@ -92,8 +94,12 @@ class Pulse:
         asyncio.run(self._live())
 
     async def _live(self) -> None:
-        self._stopping = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        with self._starting:
+            self._stopping = asyncio.Event()
+            self._loop = asyncio.get_running_loop()
+            if self._is_over:
+                # Stopped before anybody could tell it so: it would beat beside the one that follows.
+                return
         conversations = self._conversations()
         lives = [asyncio.ensure_future(self._converse(one, self._stopping)) for one in conversations]
         await self._stopping.wait()

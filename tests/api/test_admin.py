@@ -40,6 +40,7 @@ from payments.states import (
 from resilience import read_only_admin
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
+from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events import Fact, append
 from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
 from resilience.flags.models import FlagChange, FlagGuard
@@ -202,6 +203,38 @@ def make_audit_run(number: int) -> UUID:
     ).pk
 
 
+def make_breaker_override(number: int) -> str:
+    return BreakerOverride.objects.create(
+        name=f"gateway:{number}",
+        state="forced_open",
+        owner="ada",
+        reason="a drill",
+        until=NOW + timedelta(hours=1),
+        created_at=NOW,
+    ).pk
+
+
+def make_breaker_change(number: int) -> UUID:
+    return BreakerOverrideChange.objects.create(
+        name=f"gateway:{number}", action="release", operator="ada", reason="a drill", at=NOW
+    ).pk
+
+
+def make_breaker_transition(number: int) -> UUID:
+    return BreakerTransition.objects.create(
+        breaker=f"gateway:{number}",
+        scope="fleet",
+        before="open",
+        after="half_open",
+        process="web:1",
+        total=9,
+        failed=8,
+        slow=0,
+        failing_workers=2,
+        at=NOW,
+    ).pk
+
+
 def make_flag_change(number: int) -> UUID:
     return FlagChange.objects.create(
         name=f"flag-{number}",
@@ -320,6 +353,9 @@ PAGES = [
     Page(AuditRun, make_audit_run, "L0", '"verdict": "fail"'),
     Page(FlagChange, make_flag_change, "turned off", '"on": 7'),
     Page(FlagGuard, make_flag_guard, "3 / 10", "failed"),
+    Page(BreakerOverride, make_breaker_override, "forced_open", "a drill"),
+    Page(BreakerOverrideChange, make_breaker_change, "release", "a drill"),
+    Page(BreakerTransition, make_breaker_transition, "half_open", "gateway:"),
     Page(ApiKey, make_key, "hf_prefix0_…", "orders.write"),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
+from django.conf import settings
 from django.test import Client
 
 from config.stack.servers import PRIMARY, REDIS, REPLICA
@@ -190,6 +192,8 @@ def test_backlogs_are_measured():
 
 
 def test_who_works_is_seen_by_the_work(django_db_setup: None):
+    with redis.Redis.from_url(settings.PULSE_REDIS_URL) as client:
+        client.delete("hf:health:signs")  # of workers of other tests
     wait_until(
         lambda: _healthz()["checks"]["worker:last_work_s"][0].get("output") == "No worker has shown itself."
     )
