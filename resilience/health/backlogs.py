@@ -71,7 +71,9 @@ class Backlogs(Member):
     def finding(self, backlog: Backlog) -> Finding:
         """Return what the last answer means."""
         if self._known_at is None or self._monotonic() - self._known_at > AGE_S_MAX:
-            return Finding(Status.WARN, unit=backlog.unit, output="Not known: the primary did not say.")
+            return Finding(
+                Status.WARN, unit=backlog.unit, output="Not known: the primary has not said it lately."
+            )
         value: Any = self._values.get(backlog.name)
         output = backlog.output
         if isinstance(value, dict):
