@@ -1,7 +1,6 @@
 """The probes, on real servers: they answer from memory whatever hangs, and say what is reduced."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from resilience.health.backlogs import backlogs
 from resilience.health.report import runner
 from resilience.signs import give_sign, signs
 from tests.harness import Harness
-from tests.processes import wait_until
+from tests.processes import freeze, thaw, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -44,20 +43,10 @@ def _forget() -> None:
 @pytest.fixture
 def frozen(harness: Harness) -> Iterator[Any]:
     """Freeze a server until the test ends."""
-    pids: list[int] = []
+    stopped: list[int] = []
 
-    def freeze(server: str) -> None:
-        found = list(harness.supervisor.pids()[server])
-        if server != REDIS:
-            with open(f"/proc/{found[0]}/task/{found[0]}/children") as children:
-                found += [int(child) for child in children.read().split()]
-        for pid in found:
-            os.kill(pid, signal.SIGSTOP)
-        pids.extend(found)
-
-    yield freeze
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    yield lambda server: stopped.extend(freeze(harness.supervisor.pids()[server]))
+    thaw(stopped)
 
 
 def _healthz() -> dict[str, Any]:

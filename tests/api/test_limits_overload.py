@@ -2,13 +2,10 @@
 
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 import httpx
@@ -27,7 +24,7 @@ from tests.api.shop import EVERYTHING, Shop, order_body
 from tests.harness import Harness
 from tests.notices_kit import body_of, event, signature_of
 from tests.orders_kit import SKU, stock
-from tests.processes import wait_until
+from tests.processes import freeze, thaw, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,9 +111,7 @@ def test_a_database_that_hangs_is_no_reason_to_be_restarted_or_to_keep_lists_wai
             return []
         return [answer] if answer.status_code == 503 else []
 
-    frozen = _processes_of(harness, PRIMARY)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    stopped = freeze(harness.supervisor.pids()[PRIMARY])
     try:
         with ThreadPoolExecutor(16) as pool:
             hanging = [pool.submit(order, number) for number in range(16)]
@@ -130,12 +125,9 @@ def test_a_database_that_hangs_is_no_reason_to_be_restarted_or_to_keep_lists_wai
             assert sum(not one.done() for one in hanging) >= 8
             assert (refused[0].status_code, refused[0].json()["code"]) == (503, "overloaded")
             assert alive.status_code == 200
-            for pid in frozen:
-                os.kill(pid, signal.SIGCONT)
+            thaw(stopped)
     finally:
-        for pid in frozen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw(stopped)
     wait_until(lambda: httpx.get(f"{url}/api/v1/orders", headers=headers, timeout=60).status_code == 200)
 
 
@@ -195,11 +187,3 @@ def due_saga(*, ago: timedelta) -> Saga:
         deadline_at=at + timedelta(days=1),
         created_at=at,
     )
-
-
-def _processes_of(harness: Harness, name: str) -> list[int]:
-    """Return the server's processes: a frozen postmaster's sessions would go on."""
-    pids = list(harness.supervisor.pids()[name])
-    for pid in pids:
-        pids += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return pids

@@ -18,7 +18,7 @@ from resilience.breaker.board import Board
 from resilience.breaker.report import Ended, Proposal, Report, Verdict
 from resilience.breaker.wire import SCRIPT, read, written
 from tests.harness import Harness
-from tests.processes import wait_until
+from tests.processes import frozen, wait_until
 
 LIMIT_S = 60.0
 pytestmark = pytest.mark.usefixtures("django_db_setup")
@@ -165,15 +165,9 @@ def test_leases_outlive_a_frozen_server(pulse_redis: redis.Redis, harness: Harne
     told(pulse_redis, "a", Report("frozen", proposal=opened))
     asking = Report("frozen", leases_wanted=5, probes_at_once=2, probes_needed=3, lease_s=0.8)
     assert len(told(pulse_redis, "a", asking).leases) == 2
-    pids = harness.supervisor.pids()[REDIS]
 
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(harness.supervisor.pids()[REDIS]):
         time.sleep(1.2)  # longer than the lease; nothing can be waited for, as nothing happens
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
     assert told(pulse_redis, "b", asking).leases == ()
 

@@ -1,7 +1,5 @@
 """The breakers of this process on its pulse: forced states, what is written down, and Redis away."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,7 +28,7 @@ from resilience.breaker.operate import BreakerNotForcedError, ForcedTooLongError
 from resilience.breaker.registry import Registry
 from tests.breaker_kit import fail_hard
 from tests.harness import Harness
-from tests.processes import wait_until
+from tests.processes import frozen, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,17 +75,10 @@ def test_a_new_breaker_is_born_forced(name: str) -> None:
 def test_the_last_known_forced_state_outlives_the_database(name: str, harness: Harness) -> None:
     force(instruction(name), state=Force.FORCED_OPEN, until=clock.now() + timedelta(seconds=6))
     wait_until(lambda: rejects(name), limit_s=5)
-    pids = harness.supervisor.pids()[PRIMARY]
-    pids = [*pids, *(child for pid in pids for child in _children(pid))]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(harness.supervisor.pids()[PRIMARY]):
         time.sleep(1.5)  # some beats are missed; there is nothing to wait for
         assert rejects(name)
         wait_until(lambda: not rejects(name), limit_s=10)  # its end needs no database either
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_each_change_is_kept(name: str) -> None:
@@ -145,10 +136,7 @@ def test_a_frozen_redis_costs_no_call_anything_and_the_process_goes_on_by_itself
 ) -> None:
     rejects(name)
     wait_until(lambda: breaker(name).footing.heard_at is not None, limit_s=5)
-    pids = harness.supervisor.pids()[REDIS]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(harness.supervisor.pids()[REDIS]):
         durations = []
         frozen_at = time.monotonic()
         while time.monotonic() - frozen_at < 2.5:
@@ -159,9 +147,6 @@ def test_a_frozen_redis_costs_no_call_anything_and_the_process_goes_on_by_itself
         assert sorted(durations)[len(durations) // 2] < 0.001
         fail_hard(breaker(name), 5)
         assert rejects(name)
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
     thawed_at = time.monotonic()
     wait_until(lambda: (breaker(name).footing.heard_at or 0) > thawed_at, limit_s=5)
 
@@ -208,8 +193,3 @@ def test_of_many_keys_the_quiet_ones_make_room() -> None:
     under_way.done(CallOutcome.SUCCESS, 0.1)
     with pytest.raises(ValueError, match="not a breaker's name"):
         registry.get("a name with spaces")
-
-
-def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]

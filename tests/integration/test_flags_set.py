@@ -1,8 +1,6 @@
 """Flags on a real database: operators set them, processes see them, a guard turns one off."""
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from datetime import date
 from io import StringIO
@@ -35,7 +33,7 @@ from resilience.flags.tasks import guard_flags
 from resilience.flags.testing import held
 from tests.harness import Harness
 from tests.orders_kit import carry_once, carry_to_the_end, place, stock
-from tests.processes import wait_until
+from tests.processes import frozen, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -149,20 +147,11 @@ def test_a_name_that_nobody_reads_is_noticed():
 def test_what_was_set_holds_while_a_server_is_frozen(harness: Harness, server: str):
     _set("capture", "off")
     wait_until(lambda: not CAPTURE.is_on())
-    frozen = list(harness.supervisor.pids()[server])
-    if server == PRIMARY:
-        with open(f"/proc/{frozen[0]}/task/{frozen[0]}/children") as children:
-            frozen += [int(child) for child in children.read().split()]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(harness.supervisor.pids()[server]):
         name = "default" if server == PRIMARY else "redis"
         wait_until(lambda: pulse.age_s(name) > 1.5)
         assert not CAPTURE.is_on()
         assert ORDER_INTAKE.is_on()
-    finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_with_intake_off_nothing_is_accepted():

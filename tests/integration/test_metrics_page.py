@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
@@ -25,7 +25,7 @@ from resilience.clock import now
 from resilience.telemetry import totals
 from resilience.telemetry.models import MetricTotal
 from tests.harness import Harness
-from tests.processes import wait_until
+from tests.processes import children_of, frozen, wait_until
 from tests.telemetry_worker import QUEUE, accept
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,11 +104,6 @@ class Scraper:
         return self().get(("holdfast_http_request_seconds_count", labels), 0.0)
 
 
-def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
-
-
 def _counts_up_to(expected: float, scrape: Scraper) -> None:
     """Wait until that many are counted; fail at once when there are more."""
     deadline = time.monotonic() + HANDED_ON_S
@@ -151,7 +146,7 @@ def test_totals_of_a_fleet_are_exact_to_the_last_flush_whoever_dies(django_db_se
         assert scrape()["holdfast_orders_accepted_total", (("currency", "EUR"),)] == 50
 
         # One dies, and nothing of what it handed on is lost; another comes in its place.
-        os.kill(_children(server.pid)[0], signal.SIGKILL)
+        os.kill(children_of(server.pid)[0], signal.SIGKILL)
         wait_until(lambda: probe() and scrape() and len(scrape.starts) == 3)
         app.send_task(accept.name, args=[5], queue=QUEUE)
         _counts_up_to(probe.answered + 55, scrape)
@@ -257,7 +252,7 @@ def test_while_the_database_is_away_the_last_answer_of_the_fleet_is_told(
     try:
         assert newest.read().rows[-1].value == 4
         wait_until(lambda: newest._to_share is None)
-        with _frozen(harness):
+        with frozen(harness.supervisor.pids()[PRIMARY]):
             begun_at = time.monotonic()
             samples = _samples(page())
             assert time.monotonic() - begun_at < 4
@@ -273,24 +268,9 @@ def test_while_the_database_is_away_the_last_answer_of_the_fleet_is_told(
     wait_until(recovered)
 
 
-@contextmanager
-def _frozen(harness: Harness) -> Iterator[None]:
-    pids = harness.supervisor.pids()[PRIMARY]
-    frozen = [*pids, *(child for pid in pids for child in _children(pid))]
-    try:
-        for pid in frozen:
-            with suppress(ProcessLookupError):  # a session that ended by itself
-                os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        for pid in frozen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
 def test_without_any_answer_the_process_tells_of_itself(page: Callable[..., str], harness: Harness) -> None:
     redis.Redis.from_url(settings.PULSE_REDIS_URL).delete(totals._KEY)
-    with _frozen(harness):
+    with frozen(harness.supervisor.pids()[PRIMARY]):
         samples = _samples(page())
 
     assert samples["holdfast_totals_age_seconds", ()] == float("inf")

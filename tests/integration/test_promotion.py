@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config.stack.servers import PRIMARY, Addresses
 from tests.platform_kit import Platform, Shoppers, rows, running_platform
-from tests.processes import wait_until
+from tests.processes import children_of, freeze, thaw, wait_until
 
 WRITES_AGAIN_WITHIN_S = 10.0
 _SETTLED_WITHIN_S = 40.0
@@ -27,19 +27,13 @@ def platform(tmp_path: Path, sandbox: object) -> Iterator[Platform]:
         yield platform
 
 
-def _tree(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [pid, *(below for child in file.read().split() for below in _tree(int(child)))]
-
-
 def _lose(platform: Platform, how: str) -> None:
     (postmaster,) = platform.supervisor.pids()[PRIMARY]
     match how:
         case "killed":
             os.kill(postmaster, signal.SIGKILL)
         case "frozen":
-            for pid in _tree(postmaster):
-                os.kill(pid, signal.SIGSTOP)
+            freeze([postmaster])
         case "fenced":
             rows(platform.addresses.superuser, "ALTER SYSTEM SET default_transaction_read_only TO on")
             rows(platform.addresses.superuser, "SELECT pg_reload_conf()")
@@ -49,8 +43,7 @@ def _find_again(platform: Platform, how: str) -> None:
     """Let a frozen primary go on, as if it had never been away: nobody fenced it."""
     if how == "frozen":
         (postmaster,) = platform.supervisor.pids()[PRIMARY]
-        for pid in reversed(_tree(postmaster)):
-            os.kill(pid, signal.SIGCONT)
+        thaw([*children_of(postmaster), postmaster])
 
 
 def _superuser_of_replica(addresses: Addresses) -> str:

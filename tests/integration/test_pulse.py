@@ -17,7 +17,7 @@ from resilience.postgres.newest import newest
 from resilience.pulse import Member, Query
 from resilience.pulse.database_conversation import DatabaseConversation
 from tests.harness import Harness
-from tests.processes import wait_until
+from tests.processes import frozen, wait_until
 
 
 class Ear(Member):
@@ -220,18 +220,10 @@ def test_a_frozen_server_holds_nobody_but_itself(ear: Ear, harness: Harness, ser
     others = {"redis", "default", "replica"} - {name}
     wait_until(lambda: all(pulse.age_s(one) is not None for one in (name, *others)))
     # A replica's primary that does not answer is no harm to it, and the other way round.
-    pids = _pids(harness, server)
-    # A frozen postmaster's sessions go on; they are processes of their own.
-    frozen = [*pids, *(child for pid in pids for child in _children(pid))]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(_pids(harness, server)):
         wait_until(lambda: ear.missed[name] > 2)
         assert all(pulse.age_s(one) < 2 for one in others)
         assert pulse.age_s(name) > 0.5
-    finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
     missed = ear.missed[name]
     wait_until(lambda: pulse.age_s(name) < 0.5)
     assert ear.missed[name] < missed + 40
@@ -276,11 +268,6 @@ def test_a_forked_child_has_a_pulse_of_its_own(ear: Ear) -> None:
     assert ear.missed == missed
     # The dead child is counted until it has been silent for a while.
     wait_until(lambda: pulse.fleet_size() == 1)
-
-
-def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -38,6 +38,7 @@ from resilience.routing import (
     watcher,
 )
 from tests.harness import Harness
+from tests.processes import frozen
 
 _LIMIT_S = 20.0
 _HEADER = "Consistency-Token"
@@ -309,18 +310,10 @@ def test_a_frozen_replica_lets_go_of_the_reads_that_hang_on_it(api: Api, harness
     id = api.write("kept")
     _wait_until_replayed(api.token)
     assert api.read(f"/api/notes/{id}")[1]["database"] == "replica"
-    (postmaster,) = harness.supervisor.pids()[REPLICA]
-    with open(f"/proc/{postmaster}/task/{postmaster}/children") as file:
-        frozen = [postmaster, *map(int, file.read().split())]
 
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
-    try:
+    with frozen(harness.supervisor.pids()[REPLICA]):
+        began = time.monotonic()
         found = api.read(f"/api/notes/{id}")
-    finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
 
     assert found == (200, {"text": "kept", "database": "default"})
     assert time.monotonic() - began < 15
