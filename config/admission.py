@@ -108,6 +108,17 @@ def hand_over(verdict: Verdict | None) -> None:
     _desk.verdict = verdict
 
 
+def refusal_of(shed: Shed, *, path: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """Return headers and body of the 503 that a request to `path` is turned away with."""
+    problem = Problem(503, "overloaded", _WHY[shed.cause])
+    headers = (
+        ("Content-Type", CONTENT_TYPE),
+        ("Retry-After", str(shed.retry_after_s)),
+        ("Cache-Control", "no-store"),
+    )
+    return headers, to_json(problem.document(instance=path)).encode()
+
+
 def turn_away(application: Application) -> Application:
     """Wrap a WSGI application so that it meets only the requests that are let in."""
 
@@ -127,17 +138,11 @@ def turn_away(application: Application) -> Application:
 
 
 def _refuse(shed: Shed, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    problem = Problem(503, "overloaded", _WHY[shed.cause])
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-    body = to_json(problem.document(instance=path)).encode()
+    headers, body = refusal_of(shed, path=path)
+    request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
     start_response(
         "503 Service Unavailable",
-        [
-            ("Content-Type", CONTENT_TYPE),
-            ("Content-Length", str(len(body))),
-            ("Retry-After", str(shed.retry_after_s)),
-            ("Cache-Control", "no-store"),
-            ("X-Request-Id", request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))),
-        ],
+        [*headers, ("Content-Length", str(len(body))), ("X-Request-Id", request_id)],
     )
     return [body]

@@ -108,6 +108,18 @@ def test_a_probe_whose_body_never_comes_holds_up_no_other(address: tuple[str, in
         assert seconds_of(address, LIVEZ + b"\r\n") < 2
 
 
+def test_probes_sent_at_once_are_each_answered_and_so_is_what_stands_behind_them(
+    address: tuple[str, int],
+) -> None:
+    probe = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /api/v1/schema HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    answered = exchange(address, probe * 3 + last)
+
+    assert answered.count(b'{"status": "pass"}') == 3
+    assert answered.count(b"HTTP/1.1 200 ") == 4
+
+
 def test_who_does_not_close_after_its_answer_holds_up_nobody(address: tuple[str, int]) -> None:
     with ExitStack() as held:
         for _ in range(8):
