@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
+from django.db import connection
+
 from benchmarks.backlog import CURRENCY, sku
 from benchmarks.open_loop import Address, Kind, Shot, fire, get, is_done, post, saturate
 from benchmarks.stage import FOLDER, GATEWAY_NAME
@@ -92,6 +94,8 @@ def _recovery_s(address: Address, kinds: Sequence[Kind], *, per_s: float, random
 
 def _refusal_ms(address: Address, kinds: Sequence[Kind], *, random: Random) -> float | None:
     """Return the 99th percentile of a refusal while a backlog turns reports away; None: none was."""
+    # This process computed all through the storm, missed its own beats, and so may have cut its connection.
+    connection.close()
     at = now() - timedelta(minutes=5)
     # Their leases are somebody's: no worker of this run picks them up.
     later = now() + timedelta(hours=1)
