@@ -29,6 +29,7 @@ def show_refunds(events: Sequence[Event]) -> None:
                         total_minor=order.total_minor,
                         refunded_minor=refunded_minor[order.id],
                     ),
+                    order.client,
                 )
                 for order in moved
             ],

@@ -1,4 +1,7 @@
-"""What the payments context tells the world. Facts, in the past tense, as they were then."""
+"""What the payments context tells the world. Facts, in the past tense, as they were then.
+
+`method_type` ("card", "boleto") is put in when a fact is told (payments/steps/telling.py).
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +20,7 @@ class PaymentAuthorized:
     currency: str
     gateway: str
     reference: str
+    method_type: str = ""
 
 
 @event_type("payment.action_required", version=1, aggregate="payment")
@@ -52,6 +56,7 @@ class PaymentDeclined:
     amount_minor: int
     currency: str
     code: str
+    method_type: str = ""
 
 
 @event_type("payment.captured", version=1, aggregate="payment")
@@ -65,6 +70,7 @@ class PaymentCaptured:
     currency: str
     gateway: str
     reference: str
+    method_type: str = ""
 
 
 @event_type("payment.voided", version=1, aggregate="payment")
@@ -87,6 +93,7 @@ class PaymentRefunded:
     currency: str
     gateway: str
     refund_id: UUID
+    method_type: str = ""
 
 
 @event_type("payment.refund_failed", version=1, aggregate="payment")

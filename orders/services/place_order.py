@@ -121,7 +121,7 @@ def place_order(*, client: str, draft: OrderDraft, now: datetime) -> PlacedOrder
             now=now,
             lasts_at_most=PLACE_ORDER.lasts_at_most + time_to_pay(tenders=tenders),
         )
-        append([Fact(order.id, _placed(order))], occurred_at=now)
+        append([Fact(order.id, _placed(order), order.client)], occurred_at=now)
     return PlacedOrder(order, number, payments)
 
 

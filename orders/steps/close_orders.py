@@ -23,7 +23,10 @@ def close_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
     end_unsent_payments(order_ids=[run.key for run in runs], now=now)
     moved = store.cancel(reasons, now=now)
     if moved:
-        append([Fact(order.id, _cancelled(order, reasons[order.id])) for order in moved], occurred_at=now)
+        append(
+            [Fact(order.id, _cancelled(order, reasons[order.id]), order.client) for order in moved],
+            occurred_at=now,
+        )
     return {run.id: Done() for run in runs}
 
 

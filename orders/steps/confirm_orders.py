@@ -17,7 +17,11 @@ def confirm_orders(runs: Sequence[Run]) -> Mapping[UUID, Outcome]:
         raise AssertionError(f"{len(runs) - len(moved)} paid orders were in no state to be confirmed")
     append(
         [
-            Fact(order.id, OrderConfirmed(order.id, order.client, order.currency, order.total_minor))
+            Fact(
+                order.id,
+                OrderConfirmed(order.id, order.client, order.currency, order.total_minor),
+                order.client,
+            )
             for order in moved
         ],
         occurred_at=runs[0].now,

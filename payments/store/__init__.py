@@ -18,6 +18,7 @@ from payments.store.locking import (
     pending_refunds_of,
     refusals_of,
 )
+from payments.store.payers import Payer, payers_of
 from payments.store.writing import (
     book_refund,
     intend,
@@ -37,6 +38,7 @@ __all__ = [
     "NewPayment",
     "NewRefund",
     "OperationChange",
+    "Payer",
     "PaymentChange",
     "RefundChange",
     "book_refund",
@@ -47,6 +49,7 @@ __all__ = [
     "note_unanswered",
     "open_exceptions",
     "open_payments",
+    "payers_of",
     "pending_refunds_of",
     "refusals_of",
     "reserve_refunds",

@@ -13,9 +13,10 @@ from resilience.events.dead_letters import (
 from resilience.events.declaration import EventType, UnknownEventTypeError, event_type, event_types
 from resilience.events.delivery import Counts, run_once
 from resilience.events.event import Event
+from resilience.events.following import read_after
 from resilience.events.lag import Lag, lag
 from resilience.events.log import Fact, append
-from resilience.events.reading import history_of
+from resilience.events.reading import Cursor, Page, history_of
 from resilience.events.serving import serve
 from resilience.events.subscription import (
     Handler,
@@ -29,12 +30,14 @@ from resilience.events.subscription import (
 __all__ = [
     "AlreadyRedeliveredError",
     "Counts",
+    "Cursor",
     "DeadLetterNotFoundError",
     "Event",
     "EventType",
     "Fact",
     "Handler",
     "Lag",
+    "Page",
     "RedeliveryFailedError",
     "Subscription",
     "UnknownEventTypeError",
@@ -44,6 +47,7 @@ __all__ = [
     "event_types",
     "history_of",
     "lag",
+    "read_after",
     "redeliver",
     "run_once",
     "serve",

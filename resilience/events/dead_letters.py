@@ -45,6 +45,7 @@ def bury(subscription: str, event: Event, *, error: str, attempts: int) -> None:
             "type": event.type,
             "version": event.version,
             "payload": event.data,
+            "client": event.client,
             "occurred_at": event.occurred_at,
             "recorded_at": event.recorded_at,
             "error": error,
@@ -108,6 +109,7 @@ def _handle(handler: Handler, letter: DeadLetter) -> None:
         data=letter.payload,
         occurred_at=letter.occurred_at,
         recorded_at=letter.recorded_at,
+        client=letter.client,
     )
     try:
         handler([event])

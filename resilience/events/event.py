@@ -13,7 +13,10 @@ _SEQUENCE_DIGITS = 10
 
 @dataclass(frozen=True)
 class Event:
-    """A published fact, read back. `data` is the payload as it was then, in plain JSON values."""
+    """A published fact, read back. `data` is the payload as it was then, in plain JSON values.
+
+    `client` is the API client whose aggregate it is, "" when it is nobody's.
+    """
 
     id: UUID
     type: str
@@ -24,6 +27,7 @@ class Event:
     data: Mapping[str, object]
     occurred_at: datetime
     recorded_at: datetime
+    client: str = ""
 
     def envelope(self) -> dict[str, object]:
         """Return the event in the JSON format of CloudEvents 1.0.

@@ -27,10 +27,14 @@ from resilience.ids import new_id
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that happened to one aggregate; `body` is of a class declared with `event_type`."""
+    """Something that happened to one aggregate; `body` is of a class declared with `event_type`.
+
+    `client` is the API client who owns the aggregate, and alone hears of it by feed or webhook; "": nobody.
+    """
 
     aggregate_id: UUID
     body: object
+    client: str = ""
 
 
 def append(facts: Sequence[Fact], *, occurred_at: datetime) -> None:
@@ -57,8 +61,9 @@ WITH fact AS MATERIALIZED (
     SELECT *
     FROM ROWS FROM (
         json_to_recordset(%s::json)
-        AS (id uuid, aggregatetype text, aggregateid uuid, type text, version smallint, payload jsonb)
-    ) WITH ORDINALITY AS fact (id, aggregatetype, aggregateid, type, version, payload, ordinal)
+        AS (id uuid, aggregatetype text, aggregateid uuid, type text, version smallint, payload jsonb,
+            client text)
+    ) WITH ORDINALITY AS fact (id, aggregatetype, aggregateid, type, version, payload, client, ordinal)
 ),
 stream AS (
     INSERT INTO resilience_event_stream AS known (aggregatetype, aggregateid, sequence, xid)
@@ -71,13 +76,13 @@ stream AS (
     RETURNING aggregatetype, aggregateid, sequence, xid
 )
 INSERT INTO resilience_event
-    (id, aggregatetype, aggregateid, sequence, type, version, payload, xid, occurred_at, recorded_at)
+    (id, aggregatetype, aggregateid, sequence, type, version, payload, client, xid, occurred_at, recorded_at)
 SELECT
     fact.id, fact.aggregatetype, fact.aggregateid,
     stream.sequence + 1 - row_number() OVER (
         PARTITION BY fact.aggregatetype, fact.aggregateid ORDER BY fact.ordinal DESC
     ),
-    fact.type, fact.version, fact.payload, stream.xid, %s, clock_timestamp()
+    fact.type, fact.version, fact.payload, fact.client, stream.xid, %s, clock_timestamp()
 FROM fact JOIN stream USING (aggregatetype, aggregateid)
 ORDER BY fact.ordinal
 """
@@ -92,4 +97,5 @@ def _row(fact: Fact) -> dict[str, object]:
         "type": declared.name,
         "version": declared.version,
         "payload": fact.body,
+        "client": fact.client,
     }

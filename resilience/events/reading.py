@@ -13,6 +13,9 @@ from resilience.events.event import Event
 # Rows looked at in one read, wanted or not: what a subscription to a rare type may skip in one step,
 # and what it reads again at most after a restart, because it writes no position for skipped rows alone.
 SCAN_MAX = 256
+EVENT_COLUMNS = (
+    "id, type, version, aggregatetype, aggregateid, sequence, payload, occurred_at, recorded_at, client"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +59,11 @@ def read_page(after: Cursor, *, types: Sequence[str] | None, limit: int, subscri
     }
     with connection.cursor() as cursor:
         cursor.execute(_PAGE, parameters)
-        rows = cursor.fetchall()
+        return page_of(cursor.fetchall(), after=after, limit=limit)
+
+
+def page_of(rows: Sequence[Sequence[Any]], *, after: Cursor, limit: int) -> Page:
+    """Return the page that a statement found: end and size of the scan, then each event with its place."""
     if not rows:
         return Page(found=(), end=after, skipped=0)
     end_xid, end_position, scanned = rows[0][:3]
@@ -74,12 +81,11 @@ def history_of(aggregate_type: str, aggregate_id: UUID, *, limit: int) -> list[E
         return [_event(row) for row in cursor.fetchall()]
 
 
-_EVENT_COLUMNS = "id, type, version, aggregatetype, aggregateid, sequence, payload, occurred_at, recorded_at"
 # The scan is by the index on (xid, position) and bounded before the types are looked at, so that
 # no plan can walk the whole log for a type that hardly ever happens.
 _PAGE = f"""
 WITH scan AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {_EVENT_COLUMNS}
+    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {EVENT_COLUMNS}
     FROM resilience_event
     WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
       AND xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -106,12 +112,12 @@ wanted AS (
 SELECT
     scan_end.xid, scan_end.position, scan_end.scanned,
     wanted.ordinal, wanted.xid, wanted.position,
-    {_EVENT_COLUMNS}
+    {EVENT_COLUMNS}
 FROM scan_end LEFT JOIN wanted ON true
 ORDER BY wanted.ordinal
 """  # noqa: S608 - the only part put in is a constant of this module
 _HISTORY = f"""
-SELECT {_EVENT_COLUMNS}
+SELECT {EVENT_COLUMNS}
 FROM resilience_event
 WHERE aggregatetype = %s AND aggregateid = %s
 ORDER BY sequence
@@ -124,9 +130,11 @@ def _found(row: Sequence[Any]) -> Found:
 
 
 def _event(row: Sequence[Any]) -> Event:
-    event_id, type_, version, aggregate_type, aggregate_id, sequence, payload, occurred_at, recorded_at = row
+    id_, type_, version, aggregate_type, aggregate_id, sequence, payload, occurred_at, recorded_at, client = (
+        row
+    )
     return Event(
-        id=event_id,
+        id=id_,
         type=type_,
         version=version,
         aggregate_type=aggregate_type,
@@ -135,4 +143,5 @@ def _event(row: Sequence[Any]) -> Event:
         data=json.loads(payload),
         occurred_at=occurred_at,
         recorded_at=recorded_at,
+        client=client,
     )

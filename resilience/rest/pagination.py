@@ -56,8 +56,8 @@ def read_page(request: HttpRequest, *, client: str, parameters: Mapping[str, str
     scope = f"{client} {request.path}"
     cursor = parameters.get("cursor")
     return PageRequest(
-        limit=_read_limit(parameters.get("limit")),
-        after=None if cursor is None else _open_cursor(cursor, scope=scope),
+        limit=read_limit(parameters.get("limit")),
+        after=None if cursor is None else open_cursor(cursor, scope=scope),
         scope=scope,
     )
 
@@ -88,11 +88,12 @@ def page_of_rows(
     more = len(found) > wanted.limit
     return {
         "data": [represent(row) for row in shown],
-        "next_cursor": _make_cursor(identify(shown[-1]), scope=wanted.scope) if more else None,
+        "next_cursor": make_cursor(identify(shown[-1]), scope=wanted.scope) if more else None,
     }
 
 
-def _read_limit(text: str | None) -> int:
+def read_limit(text: str | None) -> int:
+    """Return the rows that a page may have; raises InvalidRequest unless it is 1..100."""
     if text is None:
         return LIMIT_DEFAULT
     canonical = text.isascii() and text.isdigit() and len(text) <= _LIMIT_DIGITS_MAX and text[0] != "0"
@@ -101,18 +102,20 @@ def _read_limit(text: str | None) -> int:
     return int(text)
 
 
-def _make_cursor(last: UUID | str, *, scope: str) -> str:
+def make_cursor(last: UUID | str, *, scope: str) -> str:
+    """Return the cursor of a place, `last`, that only the list of `scope` opens."""
     return _signer(scope).sign(urlsafe_b64encode(str(last).encode()).decode().rstrip("="))
 
 
-def _open_cursor(cursor: str, *, scope: str) -> str:
+def open_cursor(cursor: str, *, scope: str, field: str = "cursor") -> str:
+    """Return the place that a cursor stands for; raises InvalidCursor for one of another scope or hand."""
     try:
         if len(cursor) > _CURSOR_LENGTH_MAX:
             raise BadSignature(cursor[:_CURSOR_LENGTH_MAX])
         return urlsafe_b64decode(_signer(scope).unsign(cursor) + "==").decode()
     except (BadSignature, Base64Error, ValueError) as error:
         detail = "This cursor was not given to you by this list. Begin again without one."
-        raise InvalidCursor(detail, errors=[FieldError("cursor", "invalid_cursor", detail)]) from error
+        raise InvalidCursor(detail, errors=[FieldError(field, "invalid_cursor", detail)]) from error
 
 
 def _signer(scope: str) -> Signer:

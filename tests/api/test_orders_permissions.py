@@ -23,6 +23,7 @@ PERMISSIONS = (*EVERYTHING, "orders.anything")
 
 # What each method needs; a method that is not named does not exist.
 NEEDED: dict[str, dict[str, str]] = {
+    "events": {"GET": "events.read"},
     "orders": {"GET": "orders.read", "POST": "orders.write"},
     "orders/<uuid:order_id>": {"GET": "orders.read"},
     "orders/<uuid:order_id>/cancel": {"POST": "orders.write"},
