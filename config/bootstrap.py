@@ -29,6 +29,8 @@ PERMISSIONS = (
     "orders.write",
     "payments.read",
     "payments.refund",
+    "webhooks.read",
+    "webhooks.write",
 )
 # SKU, name, price in euro cents.
 CATALOGUE = (

@@ -41,6 +41,8 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "payment_not_found": 404,
     "product_not_found": 404,
     "refund_not_found": 404,
+    "webhook_delivery_not_found": 404,
+    "webhook_endpoint_not_found": 404,
     "reconciliation_exception_not_found": 404,
     "conflict": 409,
     "nothing_to_refund": 409,

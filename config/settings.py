@@ -195,6 +195,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "prune the log of webhooks": {
+        "task": "resilience.prune_webhook_log",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "let go of authorizations that lapse": {
         "task": "payments.watch_authorizations",
         # Far below LAPSE_MARGIN (payments/steps/authorize_payments.py): a slow gateway is asked in time.
@@ -251,6 +256,12 @@ THROTTLE_PER_S = env.float(
     "HOLDFAST_THROTTLE_PER_S", 1000.0, validate=validate.Range(min=0, min_inclusive=False)
 )
 THROTTLE_BURST = env.int("HOLDFAST_THROTTLE_BURST", 2000, validate=validate.Range(min=1))
+
+# --- Webhooks out (docs/webhooks.md) -----------------------------------------------------------
+# Hosts (names or addresses) that may be inside, in plain HTTP, on any port: receivers of one's own network.
+WEBHOOKS_TRUSTED_HOSTS: list[str] = env.list("HOLDFAST_WEBHOOKS_TRUSTED_HOSTS", [])
+# Certificates of one's own authority, for receivers that have one; empty: those of the system.
+WEBHOOKS_CA_FILE = env.str("HOLDFAST_WEBHOOKS_CA_FILE", "")
 
 # --- Payments --------------------------------------------------------------------------------
 # One object per gateway account: {"name", "url", "secret_key", "return_url", "webhook_secrets"}; Stripe

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/v1/", include("orders.api.urls")),
     path("api/v1/", include("payments.api.urls")),
     path("api/v1/", include("resilience.events.urls")),
+    path("api/v1/", include("resilience.webhooks.urls")),
     path("api/v1/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("payments.api.webhook_urls")),

@@ -13,5 +13,6 @@ class ResilienceConfig(AppConfig):
         from resilience.deadlines import database
         from resilience.health import platform  # noqa: F401 - the same
         from resilience.limits import report  # noqa: F401 - importing lets it tell what this process limits
+        from resilience.webhooks import events, flags, health, subscriptions  # noqa: F401 - the same
 
         database.install()

@@ -49,6 +49,19 @@ declare(
         series_max=300,
     ),
     Metric(
+        "webhook_attempt_s",
+        Kind.HISTOGRAM,
+        unit="seconds",
+        help="Attempts to deliver a webhook, by what came of them, and how long the receiver took.",
+        labels=("outcome",),
+    ),
+    Metric(
+        "webhook_endpoints_disabled_total",
+        Kind.COUNTER,
+        unit="endpoints",
+        help="Webhook endpoints that were turned off by themselves: gone, or failing for days.",
+    ),
+    Metric(
         "saga_steps_total",
         Kind.COUNTER,
         unit="steps",

@@ -8,6 +8,7 @@ from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 from resilience.telemetry.models import Metric10s, MetricHour, MetricMinute, MetricTotal, MetricWriter
+from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -32,4 +33,7 @@ __all__ = [
     "Saga",
     "SagaStep",
     "SubscriptionState",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

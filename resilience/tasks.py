@@ -4,5 +4,6 @@ from resilience.flags.tasks import guard_flags
 from resilience.idempotency.tasks import prune_answers
 from resilience.saga.tasks import run_sagas
 from resilience.telemetry.tasks import roll_up_metrics
+from resilience.webhooks.tasks import prune_webhook_log
 
-__all__ = ["guard_flags", "prune_answers", "roll_up_metrics", "run_sagas"]
+__all__ = ["guard_flags", "prune_answers", "prune_webhook_log", "roll_up_metrics", "run_sagas"]

@@ -26,10 +26,11 @@ from config.stack.terminal import Terminal
 
 # Who asks stops before who answers.
 STOP_ORDER = (
-    "demo", "web", "worker", "dispatcher", "subscriber", "beat", "sandbox", REPLICA, PRIMARY, REDIS, PROXY,
+    "demo", "web", "worker", "dispatcher", "subscriber", "sender", "beat", "sandbox",
+    REPLICA, PRIMARY, REDIS, PROXY,
 )  # fmt: skip
 
-# Whose routes are one: the web server's processes, and dispatcher, subscriber, beat and demo.
+# Whose routes are one: the web server's processes, and dispatcher, subscriber, sender, beat and demo.
 _WEB = "web"
 _DAEMONS = "daemons"
 

@@ -1,13 +1,14 @@
 """Orders and products as answers say them."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from orders.models import Order, Product
 from orders.services.place_order import PlacedOrder
 from payments.public import PaymentView
+from resilience.rest.timestamps import timestamp
 
 Json = dict[str, Any]
 
@@ -15,11 +16,6 @@ Json = dict[str, Any]
 def money(amount_minor: int, currency: str) -> Json:
     """Return an amount with its currency."""
     return {"amount": amount_minor, "currency": currency}
-
-
-def timestamp(moment: datetime | None) -> str | None:
-    """Return an RFC 3339 time in UTC."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def placed_order(placed: PlacedOrder) -> Json:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orders.api import shapes
-from orders.api.representations import Json, timestamp
+from orders.api.representations import Json
 from orders.errors import OrderNotFoundError
 from orders.selectors import order_exists
 from orders.timeline import timeline
@@ -17,6 +17,7 @@ from resilience.apikeys.authentication import principal_of
 from resilience.rest.openapi import CONSISTENCY_TOKEN
 from resilience.rest.pagination import PARAMETERS, page_of_rows, read_page
 from resilience.rest.query import query_parameters
+from resilience.rest.timestamps import timestamp
 from resilience.routing.scope import primary_only
 from resilience.timeline import Entry, Window
 

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from payments.api.representations import timestamp
 from payments.api.shapes import MoneyShape
 from payments.api.views import existing_payment
 from payments.ledger.balances import Balance, StatementLine, balances, statement
@@ -18,6 +17,7 @@ from resilience.rest.errors import invalid_field
 from resilience.rest.openapi import CONSISTENCY_TOKEN
 from resilience.rest.pagination import PARAMETERS, PageRequest, page_of_rows, read_page
 from resilience.rest.query import query_parameters
+from resilience.rest.timestamps import timestamp
 
 _PAGE = [OpenApiParameter("cursor", str), OpenApiParameter("limit", int)]
 

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from payments.api.representations import timestamp
 from payments.models import ReconciliationException, ReconciliationRun
 from payments.reconciliation.tally import percent, shares_of
 from payments.selectors import reconciliation_exceptions
@@ -23,6 +22,7 @@ from resilience.rest.openapi import CONSISTENCY_TOKEN
 from resilience.rest.pagination import PARAMETERS, page_of_queryset, read_page
 from resilience.rest.query import query_parameters
 from resilience.rest.serializers import StrictSerializer
+from resilience.rest.timestamps import timestamp
 
 NOTE_LENGTH_MAX = 2_000
 STATUSES = ("open", "resolved")

@@ -1,20 +1,16 @@
 """Payments and refunds as answers say them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from payments.messages import message_of_payment, message_of_refund
 from payments.models import Dispute, Payment, Refund
 from payments.selectors import Doubt
 from payments.states import PaymentStatus, RefundStatus
+from resilience.rest.timestamps import timestamp
 
 Json = dict[str, Any]
-
-
-def timestamp(moment: datetime | None) -> str | None:
-    """Return a time as the API writes it: RFC 3339 in UTC."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def money(amount_minor: int, currency: str) -> Json:

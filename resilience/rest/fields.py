@@ -55,6 +55,16 @@ class StrictInteger(_StrictField, serializers.IntegerField):
         return data
 
 
+class StrictBoolean(_StrictField, serializers.BooleanField):
+    """`true` or `false`: no 1, no "yes"."""
+
+    default_error_messages = {"invalid": "Send true or false."}
+
+    def to_internal_value(self, data: object) -> bool:
+        """Return the value as it was sent."""
+        return data if isinstance(data, bool) else self.fail("invalid")
+
+
 class StrictString(_StrictField, serializers.CharField):
     """A JSON string of 1 (0 with `allow_blank`) to `max_length` characters, without control characters
     or spaces at its ends; with `pattern`, all of it must match."""

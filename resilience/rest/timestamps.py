@@ -18,3 +18,8 @@ def parse_timestamp(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(TIMESTAMP_HELP) from error
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """Return a time as the API writes it: RFC 3339 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

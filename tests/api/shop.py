@@ -14,7 +14,15 @@ PRODUCTS = "/api/v1/products"
 PAYMENTS = "/api/v1/payments"
 STOREFRONT = ("orders.read", "orders.write", "payments.read", "payments.refund")
 IMPORTER = (*STOREFRONT, "orders.import")
-EVERYTHING = (*IMPORTER, "catalogue.write", "events.read", "ledger.read", "ledger.reconcile")
+EVERYTHING = (
+    *IMPORTER,
+    "catalogue.write",
+    "events.read",
+    "ledger.read",
+    "ledger.reconcile",
+    "webhooks.read",
+    "webhooks.write",
+)
 
 # Everything that a request can write, but for the idempotency records.
 TABLES = (

@@ -1,0 +1,1 @@
+"""Webhooks out: what happens to a client's orders and payments, posted to it (docs/webhooks.md)."""
