@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveIntegerField()),
                 ('at', models.DateTimeField()),
                 ('took_s', models.FloatField(help_text='seconds')),
-                ('status', models.PositiveSmallIntegerField(null=True)),
+                ('http_status', models.PositiveSmallIntegerField(null=True)),
                 ('error', models.TextField(default='')),
                 ('reply', models.TextField(default='')),
                 ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='log', to='resilience.webhookdelivery')),

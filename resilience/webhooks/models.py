@@ -107,14 +107,14 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """How one attempt went. `status` None: there was no answer, and `error` says why."""
+    """How one attempt went. `http_status` None: there was no answer, and `error` says why."""
 
     id = models.BigAutoField(primary_key=True)
     delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="log")
     number = models.PositiveIntegerField()
     at = models.DateTimeField()
     took_s = models.FloatField(help_text="seconds")
-    status = models.PositiveSmallIntegerField(null=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
     error = models.TextField(default="")
     reply = models.TextField(default="")
 
@@ -123,4 +123,4 @@ class WebhookAttempt(models.Model):
         db_table = "resilience_webhook_attempt"
 
     def __str__(self) -> str:
-        return f"attempt {self.number}: {self.status or self.error}"
+        return f"attempt {self.number}: {self.http_status or self.error}"

@@ -79,7 +79,7 @@ def settle(claimed: Claim, reply: Reply, *, now: datetime, random: Random) -> Ve
             number=claimed.attempt,
             at=now,
             took_s=reply.took_s,
-            status=reply.status,
+            http_status=reply.status,
             error=reply.error,
             reply=reply.body,
         )

@@ -57,7 +57,7 @@ def _attempt(row: WebhookAttempt) -> Json:
         "number": row.number,
         "at": timestamp(row.at),
         "took_s": round(row.took_s, 3),
-        "status": row.status,
+        "status": row.http_status,
         "error": row.error or None,
         "reply": row.reply,
     }

@@ -66,7 +66,7 @@ def test_an_event_is_posted_signed_under_its_id(receiver: Receiver) -> None:
     assert received.path == "/hooks"
     assert received.headers["content-type"] == "application/cloudevents+json"
     assert received.is_signed_by(endpoint.secret)
-    assert WebhookAttempt.objects.get().status == 204
+    assert WebhookAttempt.objects.get().http_status == 204
 
 
 def test_only_its_owners_events_of_the_types_that_it_wants(receiver: Receiver) -> None:
@@ -106,7 +106,7 @@ def test_what_is_not_taken_is_sent_again_with_the_same_id_and_bytes(receiver: Re
     first, second = receiver.came
     assert (first.id, first.body, first.path) == (second.id, second.body, "/hooks")
     assert second.is_signed_by(endpoint.secret)
-    assert list(WebhookAttempt.objects.order_by("pk").values_list("status", "reply")) == [
+    assert list(WebhookAttempt.objects.order_by("pk").values_list("http_status", "reply")) == [
         (status, "no"),
         (200, ""),
     ]
@@ -270,7 +270,7 @@ def test_an_answer_without_end_is_cut_off(receiver: Receiver, monkeypatch, kind:
     stop.set()
 
     attempt = WebhookAttempt.objects.get()
-    assert attempt.status is None
+    assert attempt.http_status is None
     assert attempt.error
     assert took_s < 4
 
