@@ -6,4 +6,4 @@ class AnalyticsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from analytics import subscriptions  # noqa: F401 - importing registers them
+        from analytics import health, subscriptions  # noqa: F401 - importing registers them

@@ -257,6 +257,15 @@ THROTTLE_PER_S = env.float(
 )
 THROTTLE_BURST = env.int("HOLDFAST_THROTTLE_BURST", 2000, validate=validate.Range(min=1))
 
+# --- Analytics (docs/lake.md) ------------------------------------------------------------------
+# A folder, or s3://bucket/prefix; credentials are found as AWS's own tools find them.
+LAKE_URL = env.str("HOLDFAST_LAKE_URL", str(BASE_DIR / ".holdfast" / "lake"))
+LAKE_S3_ENDPOINT = env.str("HOLDFAST_LAKE_S3_ENDPOINT", "")
+# An event is in the lake so many seconds after it was told, at the latest; sooner when there are many.
+LAKE_BATCH_S = env.float("HOLDFAST_LAKE_BATCH_S", 10.0)
+# Events of one commit at most: some ten megabytes in memory.
+LAKE_BATCH_ROWS = env.int("HOLDFAST_LAKE_BATCH_ROWS", 20_000, validate=validate.Range(min=1))
+
 # --- Webhooks out (docs/webhooks.md) -----------------------------------------------------------
 # Hosts (names or addresses) that may be inside, in plain HTTP, on any port: receivers of one's own network.
 WEBHOOKS_TRUSTED_HOSTS: list[str] = env.list("HOLDFAST_WEBHOOKS_TRUSTED_HOSTS", [])

@@ -25,7 +25,7 @@ from config.stack.leftovers import processes_working_in
 from config.stack.proxy.client import ProxyClient
 
 # Whom a restart would be a cure for; the servers and the proxy are the faults' own.
-PLATFORM = ("web", "worker", "dispatcher", "subscriber", "sender", "beat")
+PLATFORM = ("web", "worker", "dispatcher", "subscriber", "sender", "exporter", "beat")
 _CONNECT_S_MAX = 2
 _SANDBOX_LIMIT_S = 30
 _COMMAND_LIMIT_S = 600

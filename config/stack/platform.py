@@ -49,13 +49,14 @@ def worker_part(*, folder: Path, copy: int, environment: Mapping[str, str]) -> P
 
 
 def daemon_parts(*, folder: Path, environment: Mapping[str, str]) -> list[Part]:
-    """Return dispatcher, subscriber, sender and beat: one each, all safe to have more of but beat."""
+    """Return dispatcher, subscriber, sender, exporter and beat: one each; more are safe, but of beat."""
     common = Part(name="", command=(), directory=folder, environment=environment)
     schedule = folder / ".holdfast" / "beat-schedule"
     return [
         replace(common, name="dispatcher", command=_manage("dispatch")),
         replace(common, name="subscriber", command=_manage("subscribe")),
         replace(common, name="sender", command=_manage("send_webhooks")),
+        replace(common, name="exporter", command=_manage("export_lake")),
         replace(
             common,
             name="beat",

@@ -26,11 +26,11 @@ from config.stack.terminal import Terminal
 
 # Who asks stops before who answers.
 STOP_ORDER = (
-    "demo", "web", "worker", "dispatcher", "subscriber", "sender", "beat", "sandbox",
+    "demo", "web", "worker", "dispatcher", "subscriber", "sender", "exporter", "beat", "sandbox",
     REPLICA, PRIMARY, REDIS, PROXY,
 )  # fmt: skip
 
-# Whose routes are one: the web server's processes, and dispatcher, subscriber, sender, beat and demo.
+# Whose routes are one: the web server's processes; and dispatcher, subscriber, sender, exporter, beat, demo.
 _WEB = "web"
 _DAEMONS = "daemons"
 

@@ -16,7 +16,7 @@ from resilience.events.event import Event
 from resilience.events.following import read_after
 from resilience.events.lag import Lag, lag
 from resilience.events.log import Fact, append
-from resilience.events.reading import Cursor, Page, history_of
+from resilience.events.reading import Cursor, Found, Page, history_of
 from resilience.events.serving import serve
 from resilience.events.subscription import (
     Handler,
@@ -35,6 +35,7 @@ __all__ = [
     "Event",
     "EventType",
     "Fact",
+    "Found",
     "Handler",
     "Lag",
     "Page",

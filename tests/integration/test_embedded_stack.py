@@ -162,7 +162,7 @@ def test_the_state_file_says_how_to_use_the_stack(stack: StackFolder) -> None:
 
     assert stack.state_file.stat().st_mode & 0o777 == 0o600
     assert set(state["processes"]) == {
-        "web", "worker", "dispatcher", "subscriber", "sender", "beat", "sandbox", "redis",
+        "web", "worker", "dispatcher", "subscriber", "sender", "exporter", "beat", "sandbox", "redis",
         "postgres-primary", "postgres-replica",
     }  # fmt: skip
     assert len(state["processes"]["web"]) == 3

@@ -1,0 +1,64 @@
+"""`manage.py export_lake`: the process that brings events into the lake."""
+
+import logging
+import signal
+from argparse import ArgumentParser
+from random import Random
+from threading import Event
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, InterfaceError, connection
+
+from analytics.lake.exporting import export_once
+from analytics.lake.manifest import LakeMovedError
+from analytics.lake.storage import storage
+from resilience import telemetry
+from resilience.retry import RetryPolicy, wait_s
+from resilience.routing import watch
+from resilience.signs import give_sign
+
+logger = logging.getLogger(__name__)
+
+# A full disk and a bucket that is away are asked again ever more rarely; the log keeps everything meanwhile.
+_TROUBLE = RetryPolicy(wait_initial_s=0.5, wait_max_s=30.0)
+
+
+class Command(BaseCommand):
+    """Export until SIGTERM or SIGINT; several of these processes may run, and one at a time writes."""
+
+    help = "Bring events into the lake, batch by batch, until stopped."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="export what is there, and end")
+
+    def handle(self, *_args: Any, once: bool, **_options: Any) -> None:
+        """Serve until stopped."""
+        if once:
+            while export_once(storage()).rows:
+                pass
+            return
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: stop.set())
+        telemetry.begin()
+        watch()
+        _serve(stop, random=Random())
+
+
+def _serve(stop: Event, *, random: Random) -> None:
+    troubles = 0
+    pause_s = 0.0
+    while not stop.wait(pause_s):
+        try:
+            exported = export_once(storage())
+        except (OSError, LakeMovedError, DatabaseError, InterfaceError):
+            troubles += 1
+            pause_s = wait_s(_TROUBLE, attempt=troubles, random=random)
+            logger.warning("The lake could not be written.", extra={"wait_s": pause_s}, exc_info=True)
+            connection.close()
+            continue
+        troubles = 0
+        give_sign("exporter")
+        pause_s = 0.0 if exported.rows >= settings.LAKE_BATCH_ROWS else settings.LAKE_BATCH_S
