@@ -29,6 +29,7 @@ PERMISSIONS = (
     "orders.write",
     "payments.read",
     "payments.refund",
+    "reports.read",
     "webhooks.read",
     "webhooks.write",
 )

@@ -41,6 +41,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "payment_not_found": 404,
     "product_not_found": 404,
     "refund_not_found": 404,
+    "report_not_found": 404,
     "webhook_delivery_not_found": 404,
     "webhook_endpoint_not_found": 404,
     "reconciliation_exception_not_found": 404,

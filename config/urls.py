@@ -19,6 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("api/v1/", include("orders.api.urls")),
     path("api/v1/", include("payments.api.urls")),
+    path("api/v1/", include("analytics.api.urls")),
     path("api/v1/", include("resilience.events.urls")),
     path("api/v1/", include("resilience.webhooks.urls")),
     path("api/v1/schema", SchemaView.as_view(), name="schema"),

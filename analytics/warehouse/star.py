@@ -28,7 +28,8 @@ WITH placed AS (
         payload->>'$.customer_reference' AS customer_reference,
         (payload->>'$.total_minor')::BIGINT AS total_minor,
         (payload->>'$.shipping_minor')::BIGINT AS shipping_minor,
-        (payload->>'$.placed_at')::TIMESTAMPTZ AS placed_at
+        (payload->>'$.placed_at')::TIMESTAMPTZ AS placed_at,
+        occurred_at AS accepted_at
     FROM order_events
     WHERE type = 'order.placed'
 ),
@@ -61,6 +62,7 @@ SELECT
     placed.shipping_minor,
     coalesce(later.refunded_minor, 0) AS refunded_minor,
     placed.placed_at,
+    placed.accepted_at,
     later.confirmed_at,
     coalesce(later.confirmed_at, later.cancelled_at) AS settled_at,
     later.cancelled_at,

@@ -20,6 +20,7 @@ EVERYTHING = (
     "events.read",
     "ledger.read",
     "ledger.reconcile",
+    "reports.read",
     "webhooks.read",
     "webhooks.write",
 )

@@ -36,6 +36,9 @@ NEEDED: dict[str, dict[str, str]] = {
     "reconciliation/exceptions": {"GET": "ledger.read"},
     "reconciliation/exceptions/<uuid:exception_id>/resolve": {"POST": "ledger.reconcile"},
     "reconciliation/runs": {"GET": "ledger.read"},
+    "reports": {"GET": "reports.read"},
+    "reports/<str:name>": {"GET": "reports.read"},
+    "reports/<str:name>/export": {"GET": "reports.read"},
     "webhook-endpoints": {"GET": "webhooks.read", "POST": "webhooks.write"},
     "webhook-endpoints/<uuid:endpoint_id>": {
         "GET": "webhooks.read",

@@ -89,7 +89,7 @@ def test_lines_payments_refunds_customers_and_days() -> None:
     refunded(order, payment, amount_minor=300, total_minor=1000)
     declined(placed(customer="ann"), code="expired_card")
 
-    lines = rows(f"SELECT sku, total_minor FROM lines WHERE order_id = '{order}' ORDER BY sku")  # noqa: S608
+    lines = rows(f"SELECT sku, total_minor FROM lines WHERE order_id = '{order}' ORDER BY sku")
     assert [tuple(row.values()) for row in lines] == [("cup", 500), ("tea", 500)]
     methods = rows("SELECT method_type, status, decline_code FROM payments ORDER BY status")
     assert [tuple(row.values()) for row in methods] == [
