@@ -40,7 +40,7 @@ _RULES: tuple[tuple[bool | None, str, Tier], ...] = (
     (False, rf"/api/v1/products/{_ID}", Tier.READ),
     (False, rf"/api/v1/payments/{_ID}(?:/(?:refunds(?:/{_ID})?|ledger))?", Tier.READ),
     (False, r"/api/v1/(?:reports|ledger|reconciliation)(?:/.*)?", Tier.REPORT),
-    (False, r"/(?:api/docs|api/v1/schema)?", Tier.REPORT),
+    (False, r"/(?:api/docs|api/v1/(?:schema|asyncapi))?", Tier.REPORT),
 )
 _TIERS = tuple((writes, re.compile(pattern), tier) for writes, pattern, tier in _RULES)
 # Whoever asks whether this process lives must not hear that it is busy: it would be restarted for it.

@@ -62,6 +62,7 @@ REFUNDS = subscribe(
         # Confirmed too: a refund may have been made before its order was confirmed.
         types=("payment.refunded", "payment.refund_failed", "order.confirmed"),
         handle=show_refunds,
+        is_replayable=True,
     )
 )
 
@@ -72,5 +73,6 @@ CACHE = subscribe(
         handle=void_cached,
         start="now",
         retry=_UNTIL_REDIS_IS_BACK,
+        is_replayable=True,
     )
 )

@@ -24,4 +24,8 @@ def _handle(events: Sequence[Event]) -> None:
 
 # One subscription for both: read in the log's order, a notice either finds the payment known, or
 # is waiting by the time that the payment's own event is read.
-NOTICES = subscribe(Subscription(name="payments.notices", types=(_NOTIFIED, *_BECAME_KNOWN), handle=_handle))
+NOTICES = subscribe(
+    Subscription(
+        name="payments.notices", types=(_NOTIFIED, *_BECAME_KNOWN), handle=_handle, is_replayable=True
+    )
+)

@@ -3,7 +3,15 @@
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
 from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
-from resilience.events.models import DeadLetter, EventStream, InboxEntry, LoggedEvent, SubscriptionState
+from resilience.events.models import (
+    DeadLetter,
+    EventReplay,
+    EventStream,
+    InboxEntry,
+    LoggedEvent,
+    SubscriptionChange,
+    SubscriptionState,
+)
 from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
 from resilience.saga.models import OperatorAction, Saga, SagaStep
@@ -17,6 +25,7 @@ __all__ = [
     "BreakerOverrideChange",
     "BreakerTransition",
     "DeadLetter",
+    "EventReplay",
     "EventStream",
     "FlagChange",
     "FlagExposure",
@@ -32,6 +41,7 @@ __all__ = [
     "OperatorAction",
     "Saga",
     "SagaStep",
+    "SubscriptionChange",
     "SubscriptionState",
     "WebhookAttempt",
     "WebhookDelivery",

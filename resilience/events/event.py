@@ -15,7 +15,8 @@ _SEQUENCE_DIGITS = 10
 class Event:
     """A published fact, read back. `data` is the payload as it was then, in plain JSON values.
 
-    `client` is the API client whose aggregate it is, "" when it is nobody's.
+    `client` is the API client whose aggregate it is, "" when it is nobody's. `replay`: it was handed over
+    before, and is again because an operator said so.
     """
 
     id: UUID
@@ -28,6 +29,7 @@ class Event:
     occurred_at: datetime
     recorded_at: datetime
     client: str = ""
+    replay: bool = False
 
     def envelope(self) -> dict[str, object]:
         """Return the event in the JSON format of CloudEvents 1.0.

@@ -93,6 +93,53 @@ class SubscriptionState(models.Model):
         return self.name
 
 
+class SubscriptionChange(models.Model):
+    """What an operator did to a subscription, and why; append-only."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    subscription = models.CharField(max_length=64)
+    change = models.CharField(max_length=100)
+    by = models.CharField(max_length=150)
+    reason = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_subscription_change"
+        indexes: ClassVar = [models.Index(fields=["-at"], name="subscription_change_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription} {self.change} by {self.by}"
+
+
+class EventReplay(models.Model):
+    """Events of the past on their way to a subscription once more, beside what it reads by itself.
+
+    `position_xid` and `position` are how far it is; it ends before `end_xid`, where the log ended when it
+    began. `types` empty: every type that the subscription wants.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    subscription = models.CharField(max_length=64)
+    types = models.JSONField(default=list)
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True)
+    aggregate_id = models.UUIDField(null=True)
+    position_xid = Xid8Field(default=0)
+    position = models.BigIntegerField(default=0)
+    end_xid = Xid8Field()
+    handled = models.BigIntegerField(default=0)
+    begun_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_event_replay"
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.handled} events"
+
+
 class InboxEntry(models.Model):
     """A subscription has applied an event; written in the transaction of the effect."""
 

@@ -67,7 +67,7 @@ def page_of(rows: Sequence[Sequence[Any]], *, after: Cursor, limit: int) -> Page
     if not rows:
         return Page(found=(), end=after, skipped=0)
     end_xid, end_position, scanned = rows[0][:3]
-    found = tuple(_found(row[4:]) for row in rows if row[3] is not None)
+    found = tuple(found_of(row[4:]) for row in rows if row[3] is not None)
     if len(found) == limit:
         last_ordinal = rows[-1][3]
         return Page(found=found, end=found[-1].cursor, skipped=last_ordinal - limit)
@@ -125,7 +125,8 @@ LIMIT %s
 """  # noqa: S608 - as above
 
 
-def _found(row: Sequence[Any]) -> Found:
+def found_of(row: Sequence[Any]) -> Found:
+    """Return an event and its place from `xid, position` and the columns of `EVENT_COLUMNS`."""
     return Found(cursor=Cursor(int(row[0]), row[1]), event=_event(row[2:]))
 
 

@@ -29,7 +29,8 @@ class Subscription:
     """A reader of the log with a position of its own.
 
     `types` are event type names, every version of each; None is every type. `start` is where a new
-    subscription begins. After `retry.attempts_max` failures an event becomes a dead letter.
+    subscription begins. `is_replayable`: its handler may be handed what it has handled, and leaves
+    everything as if that were once. After `retry.attempts_max` failures an event becomes a dead letter.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Subscription:
     start: Literal["beginning", "now"] = "beginning"
     batch_size: int = _BATCH_SIZE
     retry: RetryPolicy = _RETRY
+    is_replayable: bool = False
 
     def __post_init__(self) -> None:
         if self.retry.attempts_max is None:

@@ -3,11 +3,13 @@
 from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from resilience.apikeys.authentication import principal_of
+from resilience.events.asyncapi import document
 from resilience.events.declaration import event_types
 from resilience.events.following import read_after
 from resilience.events.reading import Cursor, Page
@@ -20,6 +22,19 @@ _PARAMETERS = frozenset({"after", "types", "limit"})
 # A client whose events are rare is led past those of others, this many reads at a time; then it gets an
 # empty page with a cursor that has moved, and asks again.
 _READS_MAX = 40
+
+
+class AsyncApiView(APIView):
+    """What events there are."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """Return the AsyncAPI document."""
+        query_parameters(request, allowed=frozenset())
+        return Response(document())
 
 
 class EventsView(APIView):

@@ -56,7 +56,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "payments/<uuid:payment_id>/refunds": {"GET": "payments.read", "POST": "payments.refund"},
     "payments/<uuid:payment_id>/refunds/<uuid:refund_id>": {"GET": "payments.read"},
 }
-FOR_EVERYONE = {"schema"}
+FOR_EVERYONE = {"asyncapi", "schema"}
 
 
 @pytest.fixture(autouse=True)

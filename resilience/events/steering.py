@@ -1,0 +1,195 @@
+"""What an operator does to a subscription: let it wait, let it go on, hand it the past once more.
+
+Each is written down with who and why. A replay goes beside what the subscription reads by itself: it moves
+no position and asks no inbox, so only a handler that leaves everything as if it were once may get one.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from resilience.errors import Refusal
+from resilience.events.models import EventReplay, SubscriptionChange, SubscriptionState
+from resilience.events.positions import pending
+from resilience.events.reading import EVENT_COLUMNS, Cursor, Found, found_of
+from resilience.events.subscription import Subscription
+from resilience.routing.databases import PRIMARY
+
+# Handed over in one transaction; its first write holds back all other readers until it commits.
+_BATCH = 100
+
+
+class NotReplayableError(Refusal):
+    """The subscription's handler does not bear an event twice."""
+
+    code = "subscription_not_replayable"
+
+
+class ReasonMissingError(Refusal):
+    """Nobody said why."""
+
+    code = "reason_missing"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """Who wants it, why, and when."""
+
+    operator: str
+    reason: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which events: of `types` (empty: all that the subscription wants), that happened in [since, until)."""
+
+    types: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    aggregate_id: UUID | None = None
+
+
+def pause(subscription: Subscription, instruction: Instruction) -> None:
+    """Let a subscription wait where it is; nothing is lost. Raises ReasonMissingError."""
+    _set_paused(subscription, instruction, is_paused=True)
+
+
+def resume(subscription: Subscription, instruction: Instruction) -> None:
+    """Let a subscription go on where it waits. Raises ReasonMissingError."""
+    _set_paused(subscription, instruction, is_paused=False)
+
+
+def count_selected(subscription: Subscription, selection: Selection) -> int:
+    """Return how many events a replay would hand over: the dry run."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, _parameters(subscription, selection, after=Cursor(), end_xid=None))
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+def begin_replay(subscription: Subscription, selection: Selection, instruction: Instruction) -> UUID:
+    """Write a replay down, and return its id for `run_replay`.
+
+    Raises NotReplayableError and ReasonMissingError.
+    """
+    if not subscription.is_replayable:
+        raise NotReplayableError(
+            f"{subscription.name} counts what it is handed: make its figures anew instead of replaying."
+        )
+    with transaction.atomic(using=PRIMARY):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())")
+            end_xid = int(cursor.fetchone()[0])
+        row = EventReplay.objects.using(PRIMARY).create(
+            subscription=subscription.name,
+            types=list(selection.types),
+            since=selection.since,
+            until=selection.until,
+            aggregate_id=selection.aggregate_id,
+            end_xid=end_xid,
+            begun_at=instruction.now,
+        )
+        _note(subscription, instruction, change=f"replay {row.pk}")
+    return row.pk
+
+
+def run_replay(subscription: Subscription, replay_id: UUID, *, per_s: float | None = None) -> int:
+    """Hand over what is left of a replay, at most `per_s` events a second; return how many in all.
+
+    Effect and progress commit together: killed at any line, it is run again and goes on where it was.
+    """
+    began_at, handed = time.monotonic(), 0
+    while batch := _run_batch(subscription, replay_id, limit=_batch(per_s)):
+        handed += batch
+        if per_s:
+            time.sleep(max(0.0, began_at + handed / per_s - time.monotonic()))
+    handled: int = EventReplay.objects.using(PRIMARY).get(pk=replay_id).handled
+    return handled
+
+
+def _run_batch(subscription: Subscription, replay_id: UUID, *, limit: int) -> int:
+    with transaction.atomic(using=PRIMARY):
+        row = EventReplay.objects.using(PRIMARY).select_for_update(no_key=True).get(pk=replay_id)
+        if row.done_at is not None:
+            return 0
+        selection = Selection(row.types, row.since, row.until, row.aggregate_id)
+        after = Cursor(row.position_xid, row.position)
+        found = _read(subscription, selection, after=after, end_xid=row.end_xid, limit=limit)
+        if found:
+            subscription.handle([replace(one.event, replay=True) for one in found])
+            row.position_xid, row.position = found[-1].cursor.xid, found[-1].cursor.position
+            row.handled += len(found)
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT clock_timestamp()")
+                row.done_at = cursor.fetchone()[0]
+        row.save(using=PRIMARY)
+    return len(found)
+
+
+def _read(
+    subscription: Subscription, selection: Selection, *, after: Cursor, end_xid: int, limit: int
+) -> list[Found]:
+    parameters = _parameters(subscription, selection, after=after, end_xid=end_xid)
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, {**parameters, "limit": limit})
+        return [found_of(row) for row in cursor.fetchall()]
+
+
+def _parameters(
+    subscription: Subscription, selection: Selection, *, after: Cursor, end_xid: int | None
+) -> dict[str, Any]:
+    types = list(selection.types or subscription.types or ())
+    return {
+        "xid": str(after.xid),
+        "position": after.position,
+        "end_xid": None if end_xid is None else str(end_xid),
+        "types": types or None,
+        "since": selection.since,
+        "until": selection.until,
+        "aggregate": selection.aggregate_id,
+    }
+
+
+def _set_paused(subscription: Subscription, instruction: Instruction, *, is_paused: bool) -> None:
+    pending(subscription)  # gives a subscription that never ran its row
+    with transaction.atomic(using=PRIMARY):
+        _note(subscription, instruction, change="paused" if is_paused else "resumed")
+        SubscriptionState.objects.using(PRIMARY).filter(name=subscription.name).update(
+            paused=is_paused, updated_at=instruction.now
+        )
+
+
+def _note(subscription: Subscription, instruction: Instruction, *, change: str) -> None:
+    if not instruction.reason.strip():
+        raise ReasonMissingError("Say why; whoever looks at it later has only that.")
+    SubscriptionChange.objects.using(PRIMARY).create(
+        subscription=subscription.name,
+        change=change,
+        by=instruction.operator,
+        reason=instruction.reason,
+        at=instruction.now,
+    )
+
+
+def _batch(per_s: float | None) -> int:
+    return _BATCH if per_s is None else max(1, min(_BATCH, int(per_s)))
+
+
+_SELECTED = """
+FROM resilience_event
+WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
+  AND xid < coalesce(%(end_xid)s::xid8, pg_snapshot_xmin(pg_current_snapshot()))
+  AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+  AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+  AND (%(aggregate)s::uuid IS NULL OR aggregateid = %(aggregate)s)
+"""
+_COUNT = f"SELECT count(*) {_SELECTED}"
+_READ = f"SELECT xid, position, {EVENT_COLUMNS} {_SELECTED} ORDER BY xid, position LIMIT %(limit)s"
