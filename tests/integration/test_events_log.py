@@ -90,3 +90,14 @@ def test_what_was_told_cannot_be_changed_or_removed() -> None:
         LoggedEvent.objects.all()._raw_delete("default")
 
     assert LoggedEvent.objects.get().payload == {"number": 1}
+
+
+def test_the_columns_are_named_as_debeziums_outbox_router_expects_them() -> None:
+    with connection.cursor() as cursor:
+        columns = {
+            column.name
+            for column in connection.introspection.get_table_description(cursor, "resilience_event")
+        }
+
+    assert {"id", "aggregatetype", "aggregateid", "type", "payload"} <= columns
+    assert {"version", "sequence", "client", "occurred_at"} <= columns
