@@ -195,6 +195,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "prune the tallies of minutes": {
+        "task": "analytics.prune_tallies",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "prune the log of webhooks": {
         "task": "resilience.prune_webhook_log",
         "schedule": 3600.0,

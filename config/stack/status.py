@@ -42,7 +42,8 @@ class StatusReader:
 def _figures(connection: psycopg.Connection) -> Figures:
     counts: dict[str, int] = dict(
         connection.execute(
-            "SELECT outcome, sum(orders)::bigint FROM analytics_orders_per_minute GROUP BY outcome"
+            "SELECT split_part(measure, '.', 2), sum(count)::bigint FROM analytics_tally "
+            "WHERE grain = 'day' AND measure LIKE 'order.%' GROUP BY measure"
         ).fetchall()
     )
     in_doubt = connection.execute(

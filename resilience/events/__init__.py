@@ -16,6 +16,7 @@ from resilience.events.event import Event
 from resilience.events.following import read_after
 from resilience.events.lag import Lag, lag
 from resilience.events.log import Fact, append
+from resilience.events.positions import hold
 from resilience.events.reading import Cursor, Found, Page, history_of
 from resilience.events.serving import serve
 from resilience.events.subscription import (
@@ -47,6 +48,7 @@ __all__ = [
     "event_type",
     "event_types",
     "history_of",
+    "hold",
     "lag",
     "read_after",
     "redeliver",

@@ -1,6 +1,7 @@
 """A subscription's row: claimed while a batch is handled, advanced in the batch's own transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.db import connection
 
 from resilience.errors import Operational
 from resilience.events.reading import SCAN_MAX, Cursor
-from resilience.events.subscription import Subscription
+from resilience.events.subscription import Subscription, UnknownSubscriptionError
 
 # First key of the advisory locks by which subscriptions are claimed; the row's id is the second.
 _LOCK_CLASS = 0x45564E54
@@ -76,6 +77,27 @@ def claim(subscription_id: int) -> Position | None:
     return row and Position(
         subscription_id=subscription_id, cursor=Cursor(int(row[0]), row[1]), attempts=row[2]
     )
+
+
+@contextmanager
+def hold(name: str) -> Iterator[Cursor]:
+    """Keep everybody from serving a subscription until the transaction ends; yield where it stands.
+
+    Waits for whoever serves it now. Raises UnknownSubscriptionError when it has never run.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM resilience_subscription WHERE name = %s", [name])
+        row = cursor.fetchone()
+        if row is None:
+            raise UnknownSubscriptionError(f"{name} has never run")
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s), set_config('statement_timeout', '0', true)",
+            [_LOCK_CLASS, row[0]],
+        )
+        # A statement of its own: its snapshot must be younger than the lock.
+        cursor.execute("SELECT position_xid, position FROM resilience_subscription WHERE id = %s", [row[0]])
+        xid, position = cursor.fetchone()
+    yield Cursor(int(xid), position)
 
 
 def advance(position: Position, *, to: Cursor, handled: Sequence[UUID]) -> None:

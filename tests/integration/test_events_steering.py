@@ -145,7 +145,7 @@ def test_the_command_lists_pauses_and_counts() -> None:
     with pytest.raises(CommandError, match="Say why"):
         said("pause", "orders.refunds")
     with pytest.raises(CommandError, match="figures anew"):
-        said("replay", "analytics.orders_per_minute", "--reason", "x")
+        said("replay", "analytics.tallies", "--reason", "x")
 
 
 def test_dead_letters_are_handed_over_in_the_order_of_their_aggregate(monkeypatch: Any) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from argparse import ArgumentParser
 from random import Random
 from threading import Event
@@ -12,9 +13,10 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
 from analytics.lake.exporting import export_once
+from analytics.lake.keeping import compact
 from analytics.lake.manifest import LakeMovedError
 from analytics.lake.storage import storage
-from resilience import telemetry
+from resilience import clock, telemetry
 from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
 from resilience.signs import give_sign
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # A full disk and a bucket that is away are asked again ever more rarely; the log keeps everything meanwhile.
 _TROUBLE = RetryPolicy(wait_initial_s=0.5, wait_max_s=30.0)
+# A batch is some ten small files, and each query opens them all.
+_COMPACTED_EVERY_S = 3600.0
 
 
 class Command(BaseCommand):
@@ -48,11 +52,13 @@ class Command(BaseCommand):
 
 
 def _serve(stop: Event, *, random: Random) -> None:
-    troubles = 0
-    pause_s = 0.0
+    troubles, pause_s, compacted_at = 0, 0.0, time.monotonic()
     while not stop.wait(pause_s):
         try:
             exported = export_once(storage())
+            if time.monotonic() - compacted_at > _COMPACTED_EVERY_S:
+                compact(storage(), now=clock.now())
+                compacted_at = time.monotonic()
         except (OSError, LakeMovedError, DatabaseError, InterfaceError):
             troubles += 1
             pause_s = wait_s(_TROUBLE, attempt=troubles, random=random)
