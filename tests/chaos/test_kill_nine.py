@@ -11,7 +11,7 @@ from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import charges_without_order, settled_orders, violations
 
 KINDS = ("worker", "dispatcher", "redis", "web", "subscriber")
-STORM_S = 24.0
+STORM_S = 18.0
 KILL_EVERY_S = 1.5
 ORDERS_PER_S = 10.0
 # The promise for faults that have healed (DESIGN.md, section 9).
