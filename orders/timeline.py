@@ -1,9 +1,10 @@
-"""All that happened to an order, its payments and its sagas, in order of time."""
+"""All that happened to an order, its payments, its sagas and its webhooks, in order of time."""
 
 from uuid import UUID
 
 from payments.public import timeline_of
 from resilience.timeline import Entry, Window, event_entries, saga_entries
+from resilience.webhooks.timeline import delivery_entries
 
 
 def timeline(order_id: UUID, *, window: Window) -> list[Entry]:
@@ -16,4 +17,5 @@ def timeline(order_id: UUID, *, window: Window) -> list[Entry]:
         of_payments.entries,
         saga_entries(business_keys=[order_id, *of_payments.business_keys], window=window),
         event_entries(aggregates={"order": [order_id], "payment": of_payments.payment_ids}, window=window),
+        delivery_entries(aggregate_ids=[order_id, *of_payments.payment_ids], window=window),
     )

@@ -7,12 +7,14 @@ from resilience.audit.models import RUNNING, AuditRun
 from resilience.breaker import BreakerState, Force
 from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events import event_types, subscriptions
-from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
+from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionChange, SubscriptionState
 from resilience.flags.models import FlagChange, FlagGuard
 from resilience.read_only_admin import ReadOnlyAdmin, ReadOnlyInline, filter_by
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 from resilience.saga.registry import UnknownDefinitionError, definition_of, definitions
 from resilience.saga.states import SagaStatus
+from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
+from resilience.webhooks.states import DeliveryState
 
 
 class SagaStepInline(ReadOnlyInline):
@@ -149,6 +151,36 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def shown_prefix(self, key: ApiKey) -> str:
         """Return the part of the key that names it."""
         return f"hf_{key.prefix}_…"
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnlyAdmin):
+    """Receivers of clients, without their secrets."""
+
+    list_display = ("client", "url", "failures_in_row", "failing_since", "paused_until", "disabled_reason")
+    list_filter = (("disabled_at", admin.EmptyFieldListFilter), ("failing_since", admin.EmptyFieldListFilter))
+    search_fields = ("client", "url")
+    ordering = ("client", "url")
+    exclude = ("secret", "secret_before")
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    """What goes to receivers, the newest first."""
+
+    list_display = ("id", "endpoint_id", "type", "state", "attempts", "due_at", "created_at", "settled_at")
+    list_filter = (filter_by("state", lambda: list(DeliveryState)),)
+    search_fields = ("id", "event_id", "aggregate_id")
+    ordering = ("-id",)
+
+
+@admin.register(SubscriptionChange)
+class SubscriptionChangeAdmin(ReadOnlyAdmin):
+    """What operators did to subscriptions, and why, the newest first."""
+
+    list_display = ("at", "subscription", "change", "by", "reason")
+    search_fields = ("subscription", "by")
+    ordering = ("-at",)
 
 
 @admin.register(FlagChange)

@@ -102,7 +102,7 @@ def running_platform(
             (
                 part
                 for part in platform.daemon_parts(folder=FOLDER, environment=environment)
-                if part.name != "beat"
+                if part.name in ("subscriber", "dispatcher")
             ),
             key=lambda part: part.name == "dispatcher",
         )

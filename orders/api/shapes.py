@@ -30,6 +30,7 @@ TIMELINE_KINDS = [
     "saga",
     "step",
     "webhook",
+    "webhook_out",
 ]
 EMAIL_PATTERN = r"[^@\s]+@[^@\s]+"
 

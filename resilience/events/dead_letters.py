@@ -1,5 +1,6 @@
 """Events that a subscription gave up on: kept whole, and handed over again when somebody says so."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -13,6 +14,8 @@ from resilience.events.subscription import Handler, subscription_named
 from resilience.routing.databases import PRIMARY
 
 _ERROR_CHARS_MAX = 2000
+# What a letter says that was never tried, because one of its aggregate before it was given up.
+PARKED = "parked: an earlier event of its aggregate is a dead letter"
 
 
 class DeadLetterNotFoundError(Refusal):
@@ -31,6 +34,14 @@ class RedeliveryFailedError(Operational):
     """The handler failed again; the dead letter stays, with the new error."""
 
     code = "dead_letter_redelivery_failed"
+
+
+def waiting(subscription: str, aggregate_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return which of these aggregates have a dead letter of `subscription` that is not redelivered yet."""
+    letters = DeadLetter.objects.using(PRIMARY).filter(
+        subscription=subscription, redelivered_at=None, aggregateid__in=aggregate_ids
+    )
+    return frozenset(letters.values_list("aggregateid", flat=True))
 
 
 def bury(subscription: str, event: Event, *, error: str, attempts: int) -> None:

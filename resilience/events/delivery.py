@@ -1,15 +1,18 @@
 """Handing events to a subscription: effect, inbox and position in one transaction, so once each."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from structlog.contextvars import bound_contextvars
 
 from resilience.crashpoints import crashpoint
 from resilience.events import dead_letters
+from resilience.events.event import Event
 from resilience.events.positions import Position, PositionMovedError, advance, claim, pending, postpone
 from resilience.events.reading import Found, Page, read_page
 from resilience.events.subscription import Subscription
@@ -96,7 +99,7 @@ def _run(subscription: Subscription, subscription_id: int, *, limit: int) -> Cou
             page = _read(subscription, position, limit=limit)
             if page.end == position.cursor:
                 return Counts()
-            _handle(subscription, position, page)
+            parked = _handle(subscription, position, page)
     except PositionMovedError:
         raise
     except Exception as error:
@@ -104,7 +107,7 @@ def _run(subscription: Subscription, subscription_id: int, *, limit: int) -> Cou
         if position is None or page is None or not page.found or _is_outage(error, connected):
             raise
         raise _HandlerFailedError(position, page.found) from error
-    return Counts(handled=len(page.found), skipped=page.skipped)
+    return Counts(handled=len(page.found) - parked, skipped=page.skipped, died=parked)
 
 
 def _read(subscription: Subscription, position: Position, *, limit: int) -> Page:
@@ -116,20 +119,33 @@ def _read(subscription: Subscription, position: Position, *, limit: int) -> Page
     )
 
 
-def _handle(subscription: Subscription, position: Position, page: Page) -> None:
-    if page.found:
-        with bound_contextvars(**_ids_of(subscription, page)):
-            subscription.handle([found.event for found in page.found])
+def _handle(subscription: Subscription, position: Position, page: Page) -> int:
+    """Hand over what was found, and return how many events were parked instead."""
+    parked = _parked(subscription, page.found)
+    events = [found.event for found in page.found if found.event.aggregate_id not in parked]
+    if events:
+        with bound_contextvars(**_ids_of(subscription, events)):
+            subscription.handle(events)
+    for found in page.found:
+        if found.event.aggregate_id in parked:
+            dead_letters.bury(subscription.name, found.event, error=dead_letters.PARKED, attempts=0)
     crashpoint("events.before_advance")
-    advance(position, to=page.end, handled=[found.event.id for found in page.found])
+    advance(position, to=page.end, handled=[event.id for event in events])
     crashpoint("events.before_commit")
+    return len(page.found) - len(events)
 
 
-def _ids_of(subscription: Subscription, page: Page) -> dict[str, str]:
+def _parked(subscription: Subscription, found: Sequence[Found]) -> frozenset[UUID]:
+    if subscription.on_poison == "skip" or not found:
+        return frozenset()
+    return dead_letters.waiting(subscription.name, {one.event.aggregate_id for one in found})
+
+
+def _ids_of(subscription: Subscription, events: Sequence[Event]) -> dict[str, str]:
     """Return what log lines of the handler carry: of one event its ids, of several the first one's."""
-    event = page.found[0].event
+    event = events[0]
     ids = {"subscription": subscription.name, "event_id": str(event.id)}
-    if len(page.found) == 1:
+    if len(events) == 1:
         ids[f"{event.aggregate_type}_id"] = str(event.aggregate_id)
     return ids
 

@@ -30,7 +30,9 @@ class Subscription:
 
     `types` are event type names, every version of each; None is every type. `start` is where a new
     subscription begins. `is_replayable`: its handler may be handed what it has handled, and leaves
-    everything as if that were once. After `retry.attempts_max` failures an event becomes a dead letter.
+    everything as if that were once. After `retry.attempts_max` failures an event becomes a dead letter;
+    with `on_poison` "park", later events of its aggregate then wait as dead letters too, in their order,
+    until those before them are redelivered; with "skip" they are handled.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Subscription:
     batch_size: int = _BATCH_SIZE
     retry: RetryPolicy = _RETRY
     is_replayable: bool = False
+    on_poison: Literal["skip", "park"] = "skip"
 
     def __post_init__(self) -> None:
         if self.retry.attempts_max is None:

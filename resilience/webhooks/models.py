@@ -97,6 +97,7 @@ class WebhookDelivery(models.Model):
                 name="webhook_delivery_in_order",
             ),
             models.Index(fields=["endpoint", "-id"], name="webhook_delivery_newest"),
+            models.Index(fields=["aggregate_id"], name="webhook_delivery_of_aggregate"),
             models.Index(
                 fields=["settled_at"], condition=Q(settled_at__isnull=False), name="webhook_delivery_settled"
             ),

@@ -42,11 +42,12 @@ from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
 from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events import Fact, append
-from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionState
+from resilience.events.models import DeadLetter, LoggedEvent, SubscriptionChange, SubscriptionState
 from resilience.flags.models import FlagChange, FlagGuard
 from resilience.ids import new_id
 from resilience.saga.models import Saga, SagaStep
 from resilience.saga.states import SagaStatus
+from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 from tests.ledger_kit import Sale, post_committed
 
 # Only the primary may be read: a page that asks the replica fails here.
@@ -336,6 +337,36 @@ class Page:
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_change", args=[key])
 
 
+def make_endpoint(number: int) -> UUID:
+    return WebhookEndpoint.objects.create(
+        client="shop",
+        url=f"https://hooks-{number}.example.com/",
+        secret="hf_secret",
+        secret_before="hf_secret",
+        created_at=NOW,
+    ).pk
+
+
+def make_delivery(number: int) -> UUID:
+    return WebhookDelivery.objects.create(
+        endpoint_id=make_endpoint(number),
+        event_id=new_id(),
+        type="order.placed",
+        aggregate_id=new_id(),
+        sequence=1,
+        body='{"specversion": "1.0"}',
+        due_at=NOW,
+        tried_since=NOW,
+        created_at=NOW,
+    ).pk
+
+
+def make_subscription_change(_number: int) -> UUID:
+    return SubscriptionChange.objects.create(
+        subscription="orders.cache", change="paused", by="ann", reason="Redis is moved", at=NOW
+    ).pk
+
+
 PAGES = [
     Page(Order, make_order, "17.89 EUR", "4.90 EUR"),
     Page(Product, make_product, "12.99 EUR", "tea-0"),
@@ -356,6 +387,9 @@ PAGES = [
     Page(BreakerOverride, make_breaker_override, "forced_open", "a drill"),
     Page(BreakerOverrideChange, make_breaker_change, "release", "a drill"),
     Page(BreakerTransition, make_breaker_transition, "half_open", "gateway:"),
+    Page(WebhookEndpoint, make_endpoint, "https://hooks-0.example.com/", "https://hooks-0.example.com/"),
+    Page(WebhookDelivery, make_delivery, "order.placed", "specversion"),
+    Page(SubscriptionChange, make_subscription_change, "paused", "Redis is moved"),
     Page(ApiKey, make_key, "hf_prefix0_…", "orders.write"),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model.__name__)

@@ -30,7 +30,7 @@ PRIMARY = {"consistency_token": "primary, please"}
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 # The key is known by then. Order, payments, operations, refunds, disputes, webhooks, bookings with their
 # entries, the keys of sagas, and then sagas, steps, operator actions, events.
-STATEMENTS = 13
+STATEMENTS = 14
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ import pytest
 
 from resilience import clock
 from resilience.apikeys.cache import known_keys
+from resilience.ids import new_id
+from resilience.timeline import Window
 from resilience.webhooks import endpoints
 from resilience.webhooks.models import WebhookDelivery
+from resilience.webhooks.timeline import delivery_entries
 from tests.api.foundation import Caller, assert_problem
 from tests.api.shop import Shop
 from tests.webhooks_kit import HOST, hear, receiving, send_until, tell
@@ -178,3 +181,18 @@ def test_a_key_that_may_read_may_not_write(owner: Shop) -> None:
     assert reader.get(ENDPOINTS).status_code == 200
     assert_problem(reader.post(ENDPOINTS, {"url": URL}), 403, "permission_denied")
     assert_problem(reader.get(f"{ENDPOINTS}/{NOBODYS}"), 404, "webhook_endpoint_not_found")
+
+
+def test_the_timeline_of_an_order_shows_what_became_of_its_webhooks(owner: Shop) -> None:
+    order_id = new_id()
+    with receiving() as receiver:
+        endpoint = made(owner, url=receiver.url)
+        hear()
+        tell(1, aggregate=order_id)
+        send_until(lambda: WebhookDelivery.objects.get().state == "delivered")
+
+    due, delivered = delivery_entries(aggregate_ids=[order_id], window=Window())
+
+    assert (due.title, delivered.title) == ("test.happened: webhook due", "test.happened: webhook delivered")
+    assert (delivered.kind, str(delivered.details["endpoint_id"])) == ("webhook_out", endpoint["id"])
+    assert delivered.details["attempts"] == 1

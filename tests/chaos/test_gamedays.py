@@ -14,8 +14,8 @@ import pytest
 
 from tests.chaos.living_stack import LivingStack, living_stack
 
-# One of each kind of fault: by the proxy, by signals, by the supervisor.
-SCENARIOS = ("redis-black-hole", "worker-massacre", "primary-failover")
+# By the proxy, and by the supervisor; signals are what test_kill_nine.py is about.
+SCENARIOS = ("redis-black-hole", "primary-failover")
 # Small, for tests share the machine.
 RATE = "5"
 # Whatever the machine, these hold.
@@ -63,9 +63,8 @@ def test_no_fault_costs_an_order(reports: dict[str, dict[str, Any]], scenario: s
 
 
 def test_the_fault_was_felt_and_is_over(reports: dict[str, dict[str, Any]], proxied: LivingStack) -> None:
-    # With Redis silent, orders wait; killed workers are replaced; the other server leads.
+    # With Redis silent, orders wait; the other server leads.
     assert reports["redis-black-hole"]["backlog"] > 0
-    assert reports["worker-massacre"]["restarted"]["worker"] == 2
     status = json.loads(proxied.manage("stack", "status"))
     assert (status["leader"], status["standings"]["postgres-primary"]) == ("postgres-replica", "up")
     routes = httpx.get(f"{proxied.told['proxy']['control']}/routes", timeout=5).json()["routes"]

@@ -51,7 +51,12 @@ def test_twenty_deliveries_at_once_are_all_acknowledged():
     headers = {"Stripe-Signature": signature_of(body, secret=secret())}
 
     def deliver() -> int:
-        return Client().generic("POST", "/webhooks/sandbox-1", body, headers=headers).status_code
+        # Whoever waits longer for its twin than a statement may is told to come again, and gateways do.
+        for _attempt in range(5):
+            status: int = Client().generic("POST", "/webhooks/sandbox-1", body, headers=headers).status_code
+            if status != 503:
+                break
+        return status
 
     assert at_once([deliver] * AT_ONCE) == [200] * AT_ONCE
     assert GatewayNotice.objects.count() == 1

@@ -358,3 +358,35 @@ def test_a_dead_letter_is_redelivered_once() -> None:
 def test_an_unknown_dead_letter_is_refused() -> None:
     with pytest.raises(DeadLetterNotFoundError):
         redeliver(new_id())
+
+
+def test_behind_a_poisonous_event_its_aggregate_waits_in_order_and_others_go_on() -> None:
+    heard: list[int] = []
+    is_mended = []
+
+    def handle(events: Sequence[Event]) -> None:
+        if not is_mended and 2 in numbers(events):
+            raise ZeroDivisionError
+        heard.extend(numbers(events))
+
+    reader = subscribe(subscription("parking", handle, on_poison="park"))
+    sick, well = new_id(), new_id()
+    publish_committed((sick, 1), (sick, 2), (well, 10), (sick, 3), (well, 11))
+    run_until_idle(reader)
+    publish_committed((sick, 4), (well, 12))
+    run_until_idle(reader)
+    letters = DeadLetter.objects.filter(subscription="parking").order_by("sequence")
+    assert [number for number in heard if number < 10] == [1]
+    assert heard[-1] == 12
+    assert [(letter.payload["number"], letter.attempts) for letter in letters] == [(2, 3), (3, 0), (4, 0)]
+
+    is_mended.append(True)
+    redeliver(letters[0].pk)
+    publish_committed((sick, 5))  # behind two that still wait
+    run_until_idle(reader)
+    for letter in letters.filter(redelivered_at=None):
+        redeliver(letter.pk)
+    publish_committed((sick, 6))
+    run_until_idle(reader)
+
+    assert [number for number in heard if number < 10] == [1, 2, 3, 4, 5, 6]
