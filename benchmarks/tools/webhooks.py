@@ -23,7 +23,7 @@ from resilience.webhooks.sender import Sender
 from resilience.webhooks.subscriptions import WEBHOOKS
 
 _RECEIVERS = 50
-_EVENTS_PER_S = 4
+_EVENTS_PER_S = 1
 _HANGING = "/hanging"
 
 
