@@ -33,9 +33,9 @@ down: $(RUN_PACKAGES) ## Stop what `make run` or `make up` started here
 .PHONY: test
 test: lint ## Lint, types, architecture, and every test, on real servers (ARGS: only these)
 ifeq ($(strip $(ARGS)),)
-	@# Storms and benchmarks want the machine for themselves; the rest four at a time, which wait more than they work, each with servers of its own.
+	@# Storms and benchmarks want the machine for themselves; the rest three at a time, which wait more than they work, each with servers of its own.
 	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(addprefix --ignore=,$(ALONE))
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

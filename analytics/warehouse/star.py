@@ -100,7 +100,7 @@ SELECT
     any_value(payload->>'$.currency') AS currency,
     max((payload->>'$.amount_minor')::BIGINT)
         FILTER (WHERE type IN ('payment.authorized', 'payment.captured', 'payment.declined')) AS amount_minor,
-    coalesce(any_value(nullif(payload->>'$.method_type', '')), '') AS method_type,
+    coalesce(arg_min(nullif(payload->>'$.method_type', ''), sequence), '') AS method_type,
     coalesce(arg_max(nullif(payload->>'$.gateway', ''), sequence), '') AS gateway,
     coalesce(arg_max(payload->>'$.code', sequence) FILTER (WHERE type = 'payment.declined'), '')
         AS decline_code,
