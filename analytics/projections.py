@@ -1,10 +1,11 @@
 """Tallies in PostgreSQL: kept from events, made anew from the log, and compared with it.
 
 Each batch is added in the transaction that advances the subscription, so once. Making anew and comparing
-hold the subscription meanwhile: the log up to its position is what the tallies have to say.
+hold the subscription meanwhile: the log up to its position is what the tallies have to say. What the log has
+forgotten is read from the lake, without which it would not have forgotten it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, fields
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from django.db import connection, transaction
 from analytics.models import Tally
 from analytics.tallies import TYPES, Amount, Key, beginning, tallied
 from resilience.events import Cursor, Event, hold, read_after
+from resilience.events import beginning as beginning_of_log
 from resilience.routing.databases import PRIMARY
 
 # Live tiles show hours of minutes; whoever wants more asks by the hour.
@@ -40,7 +42,7 @@ def tally(events: Sequence[Event]) -> None:
 def rebuild(*, now: datetime) -> int:
     """Make all tallies anew from the log, in one transaction; return how many there are."""
     with transaction.atomic(using=PRIMARY), hold(SUBSCRIPTION) as position:
-        sums = _from_log(position, now=now)
+        sums = _from_events(position, now=now)
         Tally.objects.using(PRIMARY).all().delete()
         _add(sums)
     return len(sums)
@@ -49,7 +51,7 @@ def rebuild(*, now: datetime) -> int:
 def differences(*, now: datetime) -> list[str]:
     """Return, in words, where the tallies are not what the log says."""
     with transaction.atomic(using=PRIMARY), hold(SUBSCRIPTION) as position:
-        should = _from_log(position, now=now)
+        should = _from_events(position, now=now)
         has = {
             Key(*row[:-2]): Amount(*row[-2:])
             for row in Tally.objects.using(PRIMARY).values_list(*_COLUMNS)
@@ -69,18 +71,43 @@ def prune(*, now: datetime) -> int:
     return old.delete()[0]
 
 
-def _from_log(end: Cursor, *, now: datetime) -> dict[Key, Amount]:
+def _from_events(end: Cursor, *, now: datetime) -> dict[Key, Amount]:
     sums: dict[Key, Amount] = {}
+    for events in _all_events(end):
+        for key, amount in tallied(events).items():
+            if _is_kept(key.grain, key.at, now=now):
+                sums[key] = sums.get(key, Amount()) + amount
+    return sums
+
+
+def _all_events(end: Cursor) -> Iterator[list[Event]]:
+    mark = beginning_of_log()
+    since = None if mark is None or mark.xid == 0 else mark.moment
+    if since is not None:
+        yield from _forgotten_events(since)
     cursor = Cursor()
     while cursor < end:
         page = read_after(cursor, types=TYPES, limit=_PAGE)
         if page.end == cursor:
             break
         cursor = page.end
-        for key, amount in tallied(one.event for one in page.found if one.cursor <= end).items():
-            if _is_kept(key.grain, key.at, now=now):
-                sums[key] = sums.get(key, Amount()) + amount
-    return sums
+        yield [
+            one.event
+            for one in page.found
+            if one.cursor <= end and (since is None or one.event.recorded_at >= since)
+        ]
+
+
+def _forgotten_events(since: datetime) -> Iterator[list[Event]]:
+    # Seldom, and Arrow is heavy for whoever only tallies.
+    from analytics.lake.keeping import rows_before
+    from analytics.lake.manifest import read_manifest
+    from analytics.lake.schema import event_of
+    from analytics.lake.storage import storage
+
+    lake = storage()
+    for rows in rows_before(lake, read_manifest(lake), before=since):
+        yield [event_of(row) for row in rows if row["type"] in TYPES]
 
 
 def _is_kept(grain: str, at: datetime, *, now: datetime) -> bool:

@@ -1,7 +1,18 @@
-"""What analytics listens to."""
+"""What analytics listens to, and what it reads of the log by itself."""
 
 from analytics.projections import SUBSCRIPTION, tally
 from analytics.tallies import TYPES
-from resilience.events import Subscription, subscribe
+from resilience.events import Cursor, Subscription, keep_for, subscribe
 
 TALLIES = subscribe(Subscription(name=SUBSCRIPTION, types=TYPES, handle=tally))
+
+
+def _lake() -> Cursor:
+    # Only whoever forgets asks; the others are spared the weight of Arrow.
+    from analytics.lake.manifest import read_manifest
+    from analytics.lake.storage import storage
+
+    return read_manifest(storage()).cursor
+
+
+keep_for("the lake", _lake)

@@ -51,6 +51,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "reconciliation_exception_resolved": 409,
     "stock_below_reserved": 409,
     "request_in_progress": 409,
+    "events_forgotten": 410,
     "body_too_large": 413,
     "idempotency_key_reused": 422,
     "refund_too_large": 422,

@@ -43,6 +43,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "open and forget days of the event log": {
+        "task": "resilience.keep_event_log",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "prune the log of webhooks": {
         "task": "resilience.prune_webhook_log",
         "schedule": 3600.0,

@@ -211,6 +211,10 @@ THROTTLE_PER_S = env.float(
 )
 THROTTLE_BURST = env.int("HOLDFAST_THROTTLE_BURST", 2000, validate=validate.Range(min=1))
 
+# --- The event log (docs/events/README.md) -----------------------------------------------------
+# Events are kept for so many days, and longer while a subscription or the lake has not read them.
+EVENT_LOG_DAYS = env.int("HOLDFAST_EVENT_LOG_DAYS", 90, validate=validate.Range(min=2))
+
 # --- Analytics (docs/lake.md) ------------------------------------------------------------------
 # A folder, or s3://bucket/prefix; credentials are found as AWS's own tools find them.
 LAKE_URL = env.str("HOLDFAST_LAKE_URL", str(BASE_DIR / ".holdfast" / "lake"))

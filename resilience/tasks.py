@@ -1,9 +1,17 @@
 """The Celery entrances of every tool, where Celery looks for them."""
 
+from resilience.events.tasks import keep_event_log
 from resilience.flags.tasks import guard_flags
 from resilience.idempotency.tasks import prune_answers
 from resilience.saga.tasks import run_sagas
 from resilience.telemetry.tasks import roll_up_metrics
 from resilience.webhooks.tasks import prune_webhook_log
 
-__all__ = ["guard_flags", "prune_answers", "prune_webhook_log", "roll_up_metrics", "run_sagas"]
+__all__ = [
+    "guard_flags",
+    "keep_event_log",
+    "prune_answers",
+    "prune_webhook_log",
+    "roll_up_metrics",
+    "run_sagas",
+]

@@ -3,21 +3,29 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
 from analytics.lake.exporting import DATA, exclusively, file_name, next_rows, write_rows
 from analytics.lake.manifest import FOLDER, DataFile, Manifest, commit, path_of, read_manifest
-from analytics.lake.schema import SCHEMA, Row, day_of, digest
+from analytics.lake.schema import SCHEMA, Row, day_of, digest, recorded_at
 from analytics.lake.storage import Storage
-from resilience.events import Cursor
+from resilience.errors import Refusal
+from resilience.events import Cursor, beginning
 
 Part = tuple[str, str]
 # Readers of a manifest that is no longer the newest go on reading its files for as long as a query lasts.
 GRACE = timedelta(hours=1)
 # How many manifests stay after the grace, to see how the lake came about.
 _MANIFESTS_KEPT = 10
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class OnlyHomeDamagedError(Refusal):
+    """A file cannot be read that may hold events which the log has forgotten."""
+
+    code = "lake_damaged"
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,11 @@ class Verification:
 def verify(storage: Storage) -> Verification:
     """Compare the lake with the log up to the manifest's place: each event once, with the same content.
 
-    Reads every file, checks its bytes, and compares count and digest for each day and type.
+    Reads every file, checks its bytes, and compares count and digest for each day and type. What the log
+    has forgotten is compared with nothing: of those events only the bytes are checked.
     """
     manifest = read_manifest(storage)
+    since = _log_begins_at()
     faults: list[Fault] = []
     lake: dict[Part, tuple[int, int]] = defaultdict(lambda: (0, 0))
     ids: set[str] = set()
@@ -52,30 +62,36 @@ def verify(storage: Storage) -> Verification:
         if twice:
             faults.append(Fault(file.path, f"{twice} events are here for the second time"))
         ids |= {str(row["id"]) for row in rows}
+        known = _recorded_since(rows, since)
         count, total = lake[file.day, file.type]
-        lake[file.day, file.type] = count + len(rows), total ^ digest(rows)
+        lake[file.day, file.type] = count + len(known), total ^ digest(known)
     log: dict[Part, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for rows in _log_up_to(manifest.cursor):
+    for rows in _log_up_to(manifest.cursor, since=since):
         for row in rows:
             part = day_of(row).isoformat(), str(row["type"])
             count, total = log[part]
             log[part] = count + 1, total ^ digest([row])
-    faults += _differences(dict(lake), dict(log))
+    faults += _differences(_filled(lake), _filled(log))
     return Verification(
         events=sum(count for count, _ in log.values()), files=len(manifest.files), faults=tuple(faults)
     )
 
 
 def rebuild(storage: Storage) -> Manifest:
-    """Write the whole lake anew from the log, and let it take the old one's place in one commit."""
+    """Write the whole lake anew from the log, and let it take the old one's place in one commit.
+
+    Events that the log has forgotten stay as they are in the lake. Raises OnlyHomeDamagedError when a file
+    cannot be read that may hold some.
+    """
+    since = _log_begins_at()
     with exclusively(waits=True):
         before = read_manifest(storage)
-        cursor, files = Cursor(), list[DataFile]()
+        cursor, files = Cursor(), _forgotten(storage, before, since=since)
         while True:
             rows, cursor = next_rows(cursor)
             if not rows:
                 break
-            files += write_rows(storage, rows, number=before.number + 1)
+            files += write_rows(storage, _recorded_since(rows, since), number=before.number + 1)
         after = before.following(cursor=cursor, added=files, without=before.files)
         commit(storage, after)
     return after
@@ -102,6 +118,44 @@ def compact(storage: Storage, *, now: datetime, grace: timedelta = GRACE) -> Man
             commit(storage, after)
         _sweep(storage, after, before=now - grace)
     return after
+
+
+def rows_before(storage: Storage, manifest: Manifest, *, before: datetime) -> Iterator[list[Row]]:
+    """Yield the lake's events that were recorded before `before`, a file at a time.
+
+    Raises OSError or pyarrow's ArrowInvalid when a file is not whole.
+    """
+    for file in manifest.files:
+        rows: list[Row] = storage.read_table(file.path).to_pylist()
+        yield [row for row in rows if recorded_at(row) < before]
+
+
+def _forgotten(storage: Storage, manifest: Manifest, *, since: datetime) -> list[DataFile]:
+    files = list[DataFile]()
+    if since == _EVER:
+        return files
+    try:
+        for rows in rows_before(storage, manifest, before=since):
+            files += write_rows(storage, rows, number=manifest.number + 1)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise OnlyHomeDamagedError(
+            f"The log begins on {since:%Y-%m-%d}, and a file that may hold older events is broken: {error}. "
+            "Bring it back from the bucket's versions or a backup, then rebuild."
+        ) from error
+    return files
+
+
+def _log_begins_at() -> datetime:
+    mark = beginning()
+    return _EVER if mark is None or mark.xid == 0 else mark.moment
+
+
+def _recorded_since(rows: list[Row], since: datetime) -> list[Row]:
+    return [row for row in rows if recorded_at(row) >= since]
+
+
+def _filled(parts: dict[Part, tuple[int, int]]) -> dict[Part, tuple[int, int]]:
+    return {part: (count, total) for part, (count, total) in parts.items() if count}
 
 
 def _merged(storage: Storage, files: list[DataFile], *, day: str, type_: str, number: int) -> DataFile:
@@ -136,13 +190,17 @@ def _checked(storage: Storage, file: DataFile, faults: list[Fault]) -> list[Row]
     return rows
 
 
-def _log_up_to(end: Cursor) -> Iterator[list[Row]]:
+def _log_up_to(end: Cursor, *, since: datetime) -> Iterator[list[Row]]:
     cursor = Cursor()
     while cursor < end:
         rows, cursor = next_rows(cursor)
         if not rows:
             return
-        yield [row for row in rows if (row["xid"], row["position"]) <= (end.xid, end.position)]
+        yield [
+            row
+            for row in _recorded_since(rows, since)
+            if (row["xid"], row["position"]) <= (end.xid, end.position)
+        ]
 
 
 def _differences(lake: dict[Part, tuple[int, int]], log: dict[Part, tuple[int, int]]) -> Iterator[Fault]:

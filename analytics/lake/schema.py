@@ -7,10 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 
-from resilience.events import Found
+from resilience.events import Event, Found
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -54,12 +56,37 @@ def row_of(found: Found) -> Row:
     }
 
 
+def event_of(row: Mapping[str, Any]) -> Event:
+    """Return the event that became a row."""
+    return Event(
+        id=UUID(row["id"]),
+        type=row["type"],
+        version=row["version"],
+        aggregate_type=row["aggregate_type"],
+        aggregate_id=UUID(row["aggregate_id"]),
+        sequence=row["sequence"],
+        data=json.loads(row["payload"]),
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        client=row["client"],
+    )
+
+
 def day_of(row: Mapping[str, object]) -> date:
     """Return the UTC day on which a row's event happened."""
-    moment = row["occurred_at"]
+    return _moment(row, "occurred_at").date()
+
+
+def recorded_at(row: Mapping[str, object]) -> datetime:
+    """Return when a row's event was written to the log, in UTC."""
+    return _moment(row, "recorded_at")
+
+
+def _moment(row: Mapping[str, object], name: str) -> datetime:
+    moment = row[name]
     if not isinstance(moment, datetime):
-        raise TypeError("a row's `occurred_at` is a time")
-    return moment.astimezone(UTC).date()
+        raise TypeError(f"a row's `{name}` is a time")
+    return moment.astimezone(UTC)
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:

@@ -1,6 +1,7 @@
 """What must agree between payments, refunds, the ledger, the event log and the sagas (B1, B2, B4 to B6)."""
 
 from resilience.audit import Check, Findings, Kind, Moment, found, register
+from resilience.events import told_since
 
 # A notice is handled within seconds, and swept every minute; below that the sweep has not come yet.
 NOTICE_LASTS_MAX_S = 300
@@ -8,12 +9,12 @@ NOTICE_LASTS_MAX_S = 300
 
 def captures_are_booked_and_told(_moment: Moment) -> Findings:
     """B1: a payment that took money has one booking and one event, and none is without such a payment."""
-    return found(_CAPTURES)
+    return found(_CAPTURES, {"told_since": told_since()})
 
 
 def refunds_are_booked_and_told(_moment: Moment) -> Findings:
     """B2: a refund that was made has one booking and one event; one that came back has its reversal too."""
-    return found(_REFUNDS)
+    return found(_REFUNDS, {"told_since": told_since()})
 
 
 def reserved_is_pending(_moment: Moment) -> Findings:
@@ -41,7 +42,7 @@ SELECT concat('Payment ', id, ' is ', CASE WHEN paid.id IS NULL THEN 'not ' END,
               ' times.') AS message,
        ARRAY[concat('payment ', id)] AS rows
 FROM paid FULL JOIN booked USING (id) FULL JOIN told USING (id)
-WHERE paid.id IS NULL OR booked.id IS NULL OR times IS DISTINCT FROM 1
+WHERE paid.id IS NULL OR booked.id IS NULL OR (times IS DISTINCT FROM 1 AND id >= %(told_since)s)
 """
 
 _REFUNDS = """
@@ -58,7 +59,7 @@ SELECT concat('Refund ', id, ' is ', coalesce(f.status, 'not there'), ', ',
        ARRAY[concat('refund ', id), concat('payment ', f.payment_id)] AS rows
 FROM made FULL JOIN booked USING (id) FULL JOIN told USING (id) FULL JOIN reversed USING (id)
 LEFT JOIN payments_refund f USING (id)
-WHERE booked.id IS NULL OR times IS DISTINCT FROM 1
+WHERE booked.id IS NULL OR (times IS DISTINCT FROM 1 AND id >= %(told_since)s)
    OR f.status IS DISTINCT FROM CASE WHEN reversed.id IS NULL THEN 'succeeded' ELSE 'failed' END
 """
 

@@ -4,6 +4,7 @@ A context declares its facts in `events.py` (`@event_type`), publishes with `app
 transaction, and listens in `subscriptions.py` (`subscribe`). docs/events/README.md has the promises.
 """
 
+from resilience.events.days import beginning
 from resilience.events.dead_letters import (
     AlreadyRedeliveredError,
     DeadLetterNotFoundError,
@@ -18,6 +19,7 @@ from resilience.events.lag import Lag, lag
 from resilience.events.log import Fact, append
 from resilience.events.positions import hold
 from resilience.events.reading import Cursor, Found, Page, history_of
+from resilience.events.retention import keep_for, told_since
 from resilience.events.serving import serve
 from resilience.events.subscription import (
     Handler,
@@ -45,10 +47,12 @@ __all__ = [
     "UnknownEventTypeError",
     "UnknownSubscriptionError",
     "append",
+    "beginning",
     "event_type",
     "event_types",
     "history_of",
     "hold",
+    "keep_for",
     "lag",
     "read_after",
     "redeliver",
@@ -57,4 +61,5 @@ __all__ = [
     "subscribe",
     "subscription_named",
     "subscriptions",
+    "told_since",
 ]

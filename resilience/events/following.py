@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import connection
 
+from resilience.events.days import oldest_of
 from resilience.events.reading import EVENT_COLUMNS, SCAN_MAX, Cursor, Page, page_of
 
 
@@ -24,6 +25,7 @@ def read_after(
         "client": client,
         "limit": limit,
         "scan": max(limit, SCAN_MAX),
+        "since": oldest_of(after.xid),
     }
     with connection.cursor() as cursor:
         cursor.execute(_AFTER, parameters)
@@ -36,6 +38,7 @@ WITH scan AS MATERIALIZED (
     FROM resilience_event
     WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
       AND xid < pg_snapshot_xmin(pg_current_snapshot())
+      AND recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
     ORDER BY xid, position
     LIMIT %(scan)s
 ),

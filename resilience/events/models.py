@@ -14,7 +14,10 @@ from resilience.ids import new_id
 
 
 class LoggedEvent(models.Model):
-    """One published fact. Append-only: a trigger refuses UPDATE and DELETE.
+    """One published fact. Append-only: a trigger refuses UPDATE and DELETE. A partition per UTC day.
+
+    The constraint on the sequence holds within a partition, where the database checks it; across days it
+    is the lock on the stream's row that keeps it. The primary key there is (id, recorded_at).
 
     `xid` and `position` are the order in which everybody reads (resilience/events/log.py has the proof).
     """
@@ -46,6 +49,20 @@ class LoggedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} v{self.version} {self.aggregateid} #{self.sequence}"
+
+
+class EventDay(models.Model):
+    """When `xid` was the next transaction's id, it was `day` already (resilience/events/days.py)."""
+
+    day = models.DateField(primary_key=True)
+    xid = Xid8Field()
+
+    class Meta:
+        app_label = "resilience"
+        db_table = "resilience_event_day"
+
+    def __str__(self) -> str:
+        return f"{self.day} from {self.xid}"
 
 
 class EventStream(models.Model):

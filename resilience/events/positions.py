@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from resilience.errors import Operational
+from resilience.events.days import oldest_of
 from resilience.events.reading import SCAN_MAX, Cursor
 from resilience.events.subscription import Subscription, UnknownSubscriptionError
 
@@ -17,6 +18,9 @@ _LOCK_CLASS = 0x45564E54
 # A handler that leaves its transaction idle this long is cut off by the server: from its first
 # write on it holds back what all others may read.
 _HANDLER_IDLE_MAX = "30s"
+
+# Per subscription, the xid where it stood when this process asked last.
+_stood: dict[str, int] = {}
 
 
 class PositionMovedError(Operational):
@@ -40,20 +44,34 @@ def pending(subscription: Subscription) -> int | None:
     One statement and no transaction, for it is asked several times a second. Only a hint:
     `claim` decides. A new subscription gets its row here.
     """
-    parameters: dict[str, Any] = {
-        "name": subscription.name,
-        "every_type": subscription.types is None,
-        "types": list(subscription.types or ()),
-        "scan": SCAN_MAX,
-    }
     with connection.cursor() as cursor:
+        row = _ask(cursor, subscription)
+        if row is None:
+            cursor.execute(_ENROL, [subscription.start == "now", subscription.name])
+            row = _ask(cursor, subscription)
+    return row[0] if row is not None and row[1] else None
+
+
+def _ask(cursor: Any, subscription: Subscription) -> tuple[int, bool] | None:
+    """Ask for the row, leaving out the days before the place where it stood the last time we asked."""
+    while True:
+        stood = _stood.get(subscription.name, 0)
+        parameters = {
+            "name": subscription.name,
+            "every_type": subscription.types is None,
+            "types": list(subscription.types or ()),
+            "scan": SCAN_MAX,
+            "since": oldest_of(stood),
+        }
         cursor.execute(_PENDING, parameters)
         row = cursor.fetchone()
         if row is None:
-            cursor.execute(_ENROL, [subscription.start == "now", subscription.name])
-            cursor.execute(_PENDING, parameters)
-            row = cursor.fetchone()
-    return row[0] if row[1] else None
+            return None
+        id_, is_pending, xid = row[0], row[1], int(row[2])
+        _stood[subscription.name] = xid
+        # Somebody moved it back: what was left out may be wanted.
+        if xid >= stood:
+            return id_, is_pending
 
 
 def claim(subscription_id: int) -> Position | None:
@@ -149,10 +167,12 @@ SELECT
             SELECT type FROM resilience_event
             WHERE (xid, position) > (known.position_xid, known.position)
               AND xid < pg_snapshot_xmin(pg_current_snapshot())
+              AND recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
             ORDER BY xid, position
             LIMIT %(scan)s
         ) AS scan
-    ) IS TRUE
+    ) IS TRUE,
+    known.position_xid
 FROM resilience_subscription AS known
 WHERE known.name = %(name)s
 """

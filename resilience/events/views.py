@@ -10,13 +10,21 @@ from rest_framework.views import APIView
 
 from resilience.apikeys.authentication import principal_of
 from resilience.events.asyncapi import document
+from resilience.events.days import beginning
 from resilience.events.declaration import event_types
 from resilience.events.following import read_after
 from resilience.events.reading import Cursor, Page
 from resilience.events.shapes import EventPage
-from resilience.rest.errors import invalid_field
+from resilience.rest.errors import Refusal, invalid_field
 from resilience.rest.pagination import LIMIT_MAX, make_cursor, open_cursor, read_limit
 from resilience.rest.query import query_parameters
+
+
+class EventsForgotten(Refusal):
+    """A cursor from before the time that the log keeps."""
+
+    code = "events_forgotten"
+
 
 _PARAMETERS = frozenset({"after", "types", "limit"})
 # A client whose events are rare is led past those of others, this many reads at a time; then it gets an
@@ -87,7 +95,14 @@ def _place(after: str | None, *, scope: str) -> Cursor:
     if after is None:
         return Cursor()
     xid, _, position = open_cursor(after, scope=scope, field="after").partition(".")
-    return Cursor(int(xid), int(position))
+    place = Cursor(int(xid), int(position))
+    mark = beginning()
+    if mark is not None and 0 < place.xid < mark.xid:
+        raise EventsForgotten(
+            f"Events behind this cursor may be gone: the log begins on {mark.day}. Read the orders as they "
+            "are now (GET /api/v1/orders), and follow from the first event that there is, without `after`."
+        )
+    return place
 
 
 def _types(text: str | None) -> tuple[str, ...] | None:

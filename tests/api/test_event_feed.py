@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from resilience import clock
 from resilience.apikeys.cache import known_keys
 from resilience.events import Fact, append
+from resilience.events.models import EventDay, LoggedEvent
 from resilience.ids import new_id
 from tests.api.foundation import Caller, assert_problem
 from tests.api.shop import EVERYTHING, Shop, order_body
@@ -133,3 +134,18 @@ def test_a_cursor_of_another_client_opens_nothing(reader: Caller) -> None:
     other = Caller(client="another", permissions=("events.read",))
 
     assert_problem(other.get(f"{EVENTS}?after={cursor}"), 400, "invalid_cursor")
+
+
+def test_a_cursor_from_before_what_the_log_keeps_is_refused_and_not_silently_moved(reader: Caller) -> None:
+    tell(1)
+    old = reader.get(EVENTS).json()["next_cursor"]
+    tell(2)
+    begins = LoggedEvent.objects.get(payload__number=2).xid
+    EventDay.objects.all().delete()
+    EventDay.objects.create(day=clock.now().date(), xid=begins)
+
+    refusal = reader.get(f"{EVENTS}?after={old}")
+
+    assert_problem(refusal, 410, "events_forgotten")
+    assert "without `after`" in refusal.json()["detail"]
+    assert numbers(reader.get(EVENTS).json()) == [1, 2]

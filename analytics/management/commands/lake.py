@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 grace = timedelta(seconds=options["grace_s"])
                 self._say(keeping.compact(storage(), now=clock.now(), grace=grace))
             case "rebuild":
-                self._say(keeping.rebuild(storage()))
+                self._rebuild()
 
     def _verify(self) -> None:
         found = keeping.verify(storage())
@@ -52,6 +52,12 @@ class Command(BaseCommand):
                 f"{len(found.faults)} faults. `manage.py lake rebuild` makes the lake anew from the log."
             )
         self.stdout.write(f"{found.events} events in {found.files} files: as in the log.")
+
+    def _rebuild(self) -> None:
+        try:
+            self._say(keeping.rebuild(storage()))
+        except keeping.OnlyHomeDamagedError as refusal:
+            raise CommandError(refusal.message) from refusal
 
     def _say(self, manifest: Manifest) -> None:
         days = len({file.day for file in manifest.files})
