@@ -21,15 +21,8 @@ from resilience.pulse import Member, Query
 ALONE_AFTER_S = 1.0
 
 # Tiny, so that it is compared whole; NULL while it is what is known.
-_OVERRIDES = """
-    SELECT CASE WHEN md5(found.overrides::text) IS DISTINCT FROM %s THEN
-        json_build_object('version', md5(found.overrides::text), 'now', extract(epoch FROM clock_timestamp()),
-                          'overrides', found.overrides)::text END
-    FROM (SELECT coalesce(json_agg(json_build_object(
-              'name', name, 'state', state, 'owner', owner, 'reason', reason,
-              'until', extract(epoch FROM until)) ORDER BY name), '[]'::json) AS overrides
-          FROM resilience_breaker_override WHERE until > clock_timestamp()) AS found
-"""
+# None when the version is the one that is known (migration 0016).
+_OVERRIDES = "SELECT resilience_breaker_overrides(%s)"
 
 
 class Breakers(Member):
