@@ -92,6 +92,8 @@ class SubscriptionStateAdmin(ReadOnlyAdmin):
 
     list_display = (
         "name",
+        "lane",
+        "lanes",
         "position_xid",
         "position",
         "handled",
@@ -103,7 +105,7 @@ class SubscriptionStateAdmin(ReadOnlyAdmin):
     )
     list_filter = ("paused",)
     search_fields = ("name",)
-    ordering = ("name",)
+    ordering = ("name", "lane")
 
 
 @admin.register(DeadLetter)

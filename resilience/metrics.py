@@ -1,5 +1,6 @@
 """What the tools of `resilience/` measure."""
 
+from resilience.events.lag import OLDEST_AGES, registered
 from resilience.telemetry import Kind, Metric, Sample, declare, sample
 
 declare(
@@ -158,16 +159,7 @@ sample(
                ORDER BY due_at LIMIT 1)), 0)::float8""",
     ),
     Sample("saga_parked", "SELECT count(*) FROM resilience_saga WHERE status = 'parked'"),
-    # What a subscription does not want moves its position on, too: no type has to be looked at.
-    Sample(
-        "subscription_lag_s",
-        """SELECT json_object_agg(name, coalesce(extract(epoch FROM clock_timestamp() - (
-               SELECT recorded_at FROM resilience_event
-               WHERE (xid, position) > (position_xid, subscription.position)
-               ORDER BY xid, position LIMIT 1)), 0)::float8)
-           FROM resilience_subscription AS subscription""",
-        label="subscription",
-    ),
+    Sample("subscription_lag_s", OLDEST_AGES, label="subscription", parameters=lambda: (registered(),)),
     Sample("dead_letters", "SELECT count(*) FROM resilience_dead_letter WHERE redelivered_at IS NULL"),
     Sample(
         "replica_lag_s",

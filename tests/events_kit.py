@@ -5,13 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+from threading import Event as Signal
+from threading import Thread
 from typing import TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from resilience import clock
-from resilience.events import Counts, Event, Fact, Handler, Subscription, append, event_type, run_once
+from resilience.events import Counts, Event, Fact, Handler, Subscription, append, event_type, run_once, serve
+from resilience.ids import new_id
 from resilience.retry import RetryPolicy
 
 Result = TypeVar("Result")
@@ -48,14 +53,38 @@ def subscription(name: str, handle: Handler, **options: object) -> Subscription:
 
 
 def run_until_idle(reader: Subscription) -> Counts:
-    """Run `reader` until nothing is left that it may read."""
+    """Run all lanes of `reader` in turn until nothing is left that it may read."""
     total = Counts()
     for _run in range(1000):
-        counts = run_once(reader)
+        counts = sum((run_once(reader, share=share) for share in range(reader.lanes)), Counts())
         if counts.idle:
             return total
         total += counts
     raise AssertionError("The subscription never came to rest.")
+
+
+@contextmanager
+def serving(*served: Subscription) -> Iterator[None]:
+    """Serve subscriptions as their process does, until the block ends."""
+    stop = Signal()
+    process = Thread(target=lambda: serve(served, stop=stop, random=Random(1)))
+    process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(20)
+        assert not process.is_alive()
+
+
+def lane_of(aggregate_id: UUID, lanes: int) -> int:
+    """The lane of an aggregate of type "test", reckoned apart from the code that is tested."""
+    return sha256(b"test" + aggregate_id.bytes).digest()[0] % lanes
+
+
+def aggregate_in(lane: int, lanes: int) -> UUID:
+    """A new aggregate of that lane."""
+    return next(found for found in iter(new_id, None) if lane_of(found, lanes) == lane)
 
 
 def numbers(events: Sequence[Event]) -> list[object]:

@@ -1,6 +1,7 @@
-"""A subscriber process of tests/concurrency/test_events_exactly_once.py: `python -m tests.events_reader`."""
+"""A subscriber of tests/concurrency/test_events_exactly_once.py: `python -m tests.events_reader LANES`."""
 
 import os
+import sys
 
 import django
 
@@ -12,5 +13,11 @@ if __name__ == "__main__":
     from resilience.events import subscribe
     from tests.events_kit import apply_effects, subscription
 
-    subscribe(subscription("exactly-once", lambda events: apply_effects(events, process_id=os.getpid())))
+    subscribe(
+        subscription(
+            "exactly-once",
+            lambda events: apply_effects(events, process_id=os.getpid()),
+            lanes=int(sys.argv[1]),
+        )
+    )
     call_command("subscribe", "exactly-once")

@@ -2,12 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from random import Random
+from threading import Barrier
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -23,10 +25,12 @@ from analytics.warehouse import ask, open_warehouse
 from benchmarks.tools.row import Row
 from orders.events import Line, OrderPlaced
 from resilience import clock
-from resilience.events import Cursor, Fact, append, run_once
+from resilience.events import Cursor, Event, Fact, Subscription, append, run_once
 from resilience.ids import new_id
 
 _FACTS_PER_COMMIT = 64
+# As long as a call to a service nearby.
+_WAIT_S = 0.005
 _DAYS = 30
 _BY_DAY = "SELECT (occurred_at AT TIME ZONE 'UTC')::DATE AS day, count(*) FROM {table} GROUP BY 1 ORDER BY 1"
 
@@ -41,8 +45,11 @@ class _Took:
 
 def measure(*, short: bool) -> list[Row]:
     """Return the rows."""
-    events = 5_000 if short else 1_000_000
-    return [_through_log_and_projection(20_000 if not short else 2_000), *_lake(events)]
+    return [
+        _through_log_and_projection(2_000 if short else 20_000),
+        _lanes(400 if short else 4_000),
+        *_lake(5_000 if short else 1_000_000),
+    ]
 
 
 def _through_log_and_projection(events: int) -> Row:
@@ -75,6 +82,46 @@ def _through_log_and_projection(events: int) -> Row:
         peers=f"insert into a plain table and group by: {plain:,.0f} ({ours / plain:.0%})",
         holds=ours >= 2_000 and tallied == events,
     )
+
+
+def _lanes(events: int) -> Row:
+    """Hand the same events to a handler that waits, by one lane and by four, in threads of one process."""
+    _clean()
+    _publish(events, Random(3))
+    alone, four = _handed_per_s(events, lanes=1), _handed_per_s(events, lanes=4)
+    return Row(
+        claim=f"{events:,} events to a handler that waits {_WAIT_S * 1000:.0f} ms for each, four lanes",
+        ours=f"{four:,.0f} events/s",
+        target="≥ 3 × one lane",
+        peers=f"one lane: {alone:,.0f} ({four / alone:.1f} ×)",
+        holds=four >= 3 * alone,
+    )
+
+
+def _handed_per_s(events: int, *, lanes: int) -> float:
+    handed: list[int] = []
+
+    def wait(batch: Sequence[Event]) -> None:
+        for _event in batch:
+            time.sleep(_WAIT_S)
+
+    reader = Subscription(f"benchmark.{lanes}", None, wait, lanes=lanes)
+
+    began_at: list[float] = []
+    connected = Barrier(lanes, action=lambda: began_at.append(time.perf_counter()))
+
+    def serve(share: int) -> None:
+        try:
+            connection.ensure_connection()
+            connected.wait()
+            while sum(handed) < events:
+                handed.append(run_once(reader, share=share).handled)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(lanes) as threads:
+        list(threads.map(serve, range(lanes)))
+    return events / (time.perf_counter() - began_at[0])
 
 
 def _lake(events: int) -> list[Row]:
@@ -134,6 +181,7 @@ def _clean() -> None:
         cursor.execute(
             "TRUNCATE resilience_event, resilience_event_stream, resilience_inbox, analytics_tally"
         )
+        cursor.execute("DELETE FROM resilience_subscription WHERE name LIKE 'benchmark.%'")
 
 
 def _timed(act: Callable[[], list[tuple[object, ...]]]) -> _Took:

@@ -104,7 +104,7 @@ def _enter_inbox(letter: DeadLetter) -> bool:
 
 _ENTER_INBOX = """
 INSERT INTO resilience_inbox (subscription_id, event_id)
-SELECT id, %s FROM resilience_subscription WHERE name = %s
+SELECT id, %s FROM resilience_subscription WHERE name = %s AND lane = 0
 ON CONFLICT DO NOTHING
 """
 

@@ -55,43 +55,43 @@ class _HandlerFailedError(Exception):
         self.found = found
 
 
-def run_once(subscription: Subscription, *, limit: int | None = None, random: Random = _RANDOM) -> Counts:
-    """Handle the next batch (at most `limit`, or its own size); never raises what the handler raises.
+def run_once(
+    subscription: Subscription, *, share: int = 0, limit: int | None = None, random: Random = _RANDOM
+) -> Counts:
+    """Handle the next batch (at most `limit`, or its own size) of a lane of `share`, from 0.
 
-    A batch that fails is tried again event by event; the event at fault waits with full jitter, at the
-    head of this subscription alone, and after its last attempt becomes a dead letter.
-    Returns empty counts when there is nothing to do, or another process has the subscription.
+    Never raises what the handler raises. A batch that fails is tried again event by event; the event at
+    fault waits with full jitter, at the head of its lane alone, and after its last attempt becomes a dead
+    letter. Returns empty counts when there is nothing to do, or another process has the lane.
     Raises what the database raises when it is away.
     """
-    subscription_id = pending(subscription)
-    if subscription_id is None:
+    lane_id = pending(subscription, share=share)
+    if lane_id is None:
         return Counts()
     try:
-        return _run(subscription, subscription_id, limit=limit or subscription.batch_size)
+        return _run(subscription, lane_id, limit=limit or subscription.batch_size)
     except _HandlerFailedError as failure:
         if len(failure.found) == 1:
             return _fail(subscription, failure, random=random)
         events = len(failure.found)
-    return _run_one_by_one(subscription, subscription_id, events=events, random=random)
+    return _run_one_by_one(subscription, lane_id, events=events, random=random)
 
 
-def _run_one_by_one(
-    subscription: Subscription, subscription_id: int, *, events: int, random: Random
-) -> Counts:
+def _run_one_by_one(subscription: Subscription, lane_id: int, *, events: int, random: Random) -> Counts:
     counts = Counts()
     for _event in range(events):
         try:
-            counts += _run(subscription, subscription_id, limit=1)
+            counts += _run(subscription, lane_id, limit=1)
         except _HandlerFailedError as failure:
             return counts + _fail(subscription, failure, random=random)
     return counts
 
 
-def _run(subscription: Subscription, subscription_id: int, *, limit: int) -> Counts:
+def _run(subscription: Subscription, lane_id: int, *, limit: int) -> Counts:
     position, page, connected = None, None, None
     try:
         with transaction.atomic():
-            position = claim(subscription_id)
+            position = claim(lane_id)
             if position is None:
                 return Counts()
             # Kept, because Django forgets a connection that breaks.
@@ -111,12 +111,14 @@ def _run(subscription: Subscription, subscription_id: int, *, limit: int) -> Cou
 
 
 def _read(subscription: Subscription, position: Position, *, limit: int) -> Page:
-    return read_page(
+    page = read_page(
         position.cursor,
         types=subscription.types,
         limit=1 if position.attempts else limit,
         subscription_id=position.subscription_id,
+        lane=position.lane,
     )
+    return page if position.bar is None else page.up_to(position.bar)
 
 
 def _handle(subscription: Subscription, position: Position, page: Page) -> int:

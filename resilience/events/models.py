@@ -87,12 +87,16 @@ class EventStream(models.Model):
 
 
 class SubscriptionState(models.Model):
-    """How far a subscription has read: everything up to (`position_xid`, `position`).
+    """How far a lane of a subscription has read: everything of its own up to (`position_xid`, `position`).
 
-    `attempts`, `retry_at` and `error` speak of the event behind the position, while it fails.
+    `attempts`, `retry_at` and `error` speak of the event behind the position, while it fails. `paused` and
+    `lanes_next` (how many lanes there are to be; None: as many as there are) count on the first lane only.
     """
 
-    name = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64)
+    lane = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="from 0")
+    lanes = models.PositiveSmallIntegerField(default=1, db_default=1, help_text="of how many")
+    lanes_next = models.PositiveSmallIntegerField(null=True)
     position_xid = Xid8Field(default=0)
     position = models.BigIntegerField(default=0)
     paused = models.BooleanField(default=False)
@@ -105,9 +109,19 @@ class SubscriptionState(models.Model):
     class Meta:
         app_label = "resilience"
         db_table = "resilience_subscription"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name", "lane"], name="a_subscription_has_a_lane_once"),
+            models.CheckConstraint(
+                condition=models.Q(lane__lt=models.F("lanes")), name="a_lane_is_one_of_those_there_are"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lanes_next=None) | models.Q(lane=0, lanes_next__gte=1),
+                name="the_first_lane_says_how_many_are_to_be",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name if self.lanes == 1 else f"{self.name}, lane {self.lane} of {self.lanes}"
 
 
 class SubscriptionChange(models.Model):

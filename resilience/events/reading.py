@@ -10,6 +10,7 @@ from django.db import connection
 
 from resilience.events.days import oldest_of
 from resilience.events.event import Event
+from resilience.events.lanes import ALONE, Lane, in_lane
 
 # Rows looked at in one read, wanted or not: what a subscription to a rare type may skip in one step,
 # and what it reads again at most after a restart, because it writes no position for skipped rows alone.
@@ -43,11 +44,18 @@ class Page:
     end: Cursor
     skipped: int
 
+    def up_to(self, bar: Cursor) -> "Page":
+        """Return the page without what lies beyond `bar`."""
+        found = tuple(one for one in self.found if one.cursor <= bar)
+        return Page(found=found, end=min(self.end, bar), skipped=self.skipped)
 
-def read_page(after: Cursor, *, types: Sequence[str] | None, limit: int, subscription_id: int) -> Page:
+
+def read_page(
+    after: Cursor, *, types: Sequence[str] | None, limit: int, subscription_id: int, lane: Lane = ALONE
+) -> Page:
     """Read up to `limit` events of `types` (None: all) behind `after`, where nothing can be added any more.
 
-    Leaves out what the inbox of `subscription_id` has.
+    Leaves out what the inbox of `subscription_id` has, and what is other lanes'.
     """
     parameters: dict[str, Any] = {
         "xid": str(after.xid),
@@ -55,9 +63,12 @@ def read_page(after: Cursor, *, types: Sequence[str] | None, limit: int, subscri
         "every_type": types is None,
         "types": list(types or ()),
         "limit": limit,
-        "scan": max(limit, SCAN_MAX),
+        # As many rows for each lane, so that its batches are no smaller than those of one alone.
+        "scan": max(limit, SCAN_MAX) * lane.of,
         "subscription": subscription_id,
         "since": oldest_of(after.xid),
+        "lane": lane.number,
+        "lanes": lane.of,
     }
     with connection.cursor() as cursor:
         cursor.execute(_PAGE, parameters)
@@ -109,6 +120,7 @@ wanted AS (
           SELECT FROM resilience_inbox
           WHERE subscription_id = %(subscription)s AND event_id = scan.id
       )
+      AND {in_lane("%(lane)s", "%(lanes)s")}
     ORDER BY ordinal
     LIMIT %(limit)s
 )

@@ -121,18 +121,18 @@ def _needs(reader: _Reader, partition: Partition) -> bool:
 
 
 def _all_readers() -> list[_Reader]:
-    known = {
-        state.name: Cursor(state.position_xid, state.position)
-        for state in SubscriptionState.objects.using(PRIMARY).all()
-    }
+    known: dict[str, Cursor] = {}
+    for state in SubscriptionState.objects.using(PRIMARY).all():
+        place = Cursor(state.position_xid, state.position)
+        known[state.name] = min(place, known.get(state.name, place))
     readers = [_Reader(one.name, known.get(one.name), one.types) for one in subscriptions()]
     readers += [
         _Reader(f"replay {replay.id}", Cursor(replay.position_xid, replay.position))
         for replay in EventReplay.objects.using(PRIMARY).filter(done_at=None)
     ]
-    for name, place in _readers.items():
+    for name, ask in _readers.items():
         try:
-            readers.append(_Reader(name, place()))
+            readers.append(_Reader(name, ask()))
         except OSError as error:
             logger.warning("A reader's place cannot be read.", extra={"reader": name, "error": str(error)})
             readers.append(_Reader(name, None))

@@ -1,4 +1,4 @@
-"""Serving subscriptions: a thread each, so that a slow or broken one delays nobody else."""
+"""Serving subscriptions: a thread for each lane, so that a slow or broken one delays nobody else."""
 
 import logging
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from threading import Thread
 
 from django.db import connection
 
-from resilience.events.delivery import run_once
+from resilience.events.delivery import Counts, run_once
+from resilience.events.lanes import ask_lanes
 from resilience.events.subscription import Subscription
 from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
@@ -28,37 +29,41 @@ _STOP_MAX_S = 10.0
 
 
 def serve(subscriptions: Sequence[Subscription], *, stop: Signal, random: Random) -> None:
-    """Run every subscription until `stop` is set; restart a thread that ended by itself."""
+    """Run every lane of every subscription until `stop` is set; restart a thread that ended by itself."""
     # So that the process follows a promotion, and what hangs on the old primary is cut.
     watch()
-    threads = {subscription: _start(subscription, stop, random) for subscription in subscriptions}
+    shares = [(subscription, share) for subscription in subscriptions for share in range(subscription.lanes)]
+    threads = {one: _start(*one, stop, random) for one in shares}
     while not stop.wait(_SUPERVISE_S):
-        for subscription, thread in threads.items():
+        for one, thread in threads.items():
             if not thread.is_alive():
-                logger.error("A subscription's thread ended.", extra={"subscription": subscription.name})
-                threads[subscription] = _start(subscription, stop, random)
+                logger.error("A subscription's thread ended.", extra={"subscription": one[0].name})
+                threads[one] = _start(*one, stop, random)
     for thread in threads.values():
         thread.join(_STOP_MAX_S / len(threads))
 
 
-def _start(subscription: Subscription, stop: Signal, random: Random) -> Thread:
+def _start(subscription: Subscription, share: int, stop: Signal, random: Random) -> Thread:
     # A daemon, so that a handler which hangs cannot keep the process from ending.
     thread = Thread(
         target=_follow,
-        args=(subscription, stop, random),
-        name=f"subscription-{subscription.name}",
+        args=(subscription, share, stop, random),
+        name=f"subscription-{subscription.name}-{share}",
         daemon=True,
     )
     thread.start()
     return thread
 
 
-def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
-    pause_s, troubles = 0.0, 0
+def _follow(subscription: Subscription, share: int, stop: Signal, random: Random) -> None:
+    pause_s, troubles, has_asked = 0.0, 0, share > 0
     try:
         while not stop.wait(pause_s):
             try:
-                counts = run_once(subscription, random=random)
+                if not has_asked:
+                    ask_lanes(subscription)
+                    has_asked = True
+                counts = run_once(subscription, share=share, random=random)
             except Exception:
                 troubles += 1
                 pause_s = wait_s(_TROUBLE, attempt=troubles, random=random)
@@ -72,9 +77,14 @@ def _follow(subscription: Subscription, stop: Signal, random: Random) -> None:
                 continue
             troubles = 0
             give_sign("subscriber")
-            pause_s = _wait_after_s(pause_s, idle=counts.idle, full=counts.handled >= subscription.batch_size)
+            pause_s = _wait_after_s(pause_s, idle=counts.idle, full=_is_full(counts, subscription))
     finally:
         connection.close()
+
+
+def _is_full(counts: Counts, subscription: Subscription) -> bool:
+    # What was passed over counts: the events of a lane, or of a rare type, lie far apart.
+    return counts.handled + counts.skipped >= subscription.batch_size
 
 
 def _wait_after_s(waited_s: float, *, idle: bool, full: bool) -> float:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from resilience.errors import Refusal
 from resilience.events.models import EventReplay, SubscriptionChange, SubscriptionState
-from resilience.events.positions import pending
+from resilience.events.positions import enrol
 from resilience.events.reading import EVENT_COLUMNS, Cursor, Found, found_of
 from resilience.events.subscription import Subscription
 from resilience.routing.databases import PRIMARY
@@ -158,10 +158,11 @@ def _parameters(
 
 
 def _set_paused(subscription: Subscription, instruction: Instruction, *, is_paused: bool) -> None:
-    pending(subscription)  # gives a subscription that never ran its row
+    enrol(subscription)
     with transaction.atomic(using=PRIMARY):
         _note(subscription, instruction, change="paused" if is_paused else "resumed")
-        SubscriptionState.objects.using(PRIMARY).filter(name=subscription.name).update(
+        # The first lane's word holds for all: so no lane that comes to be meanwhile goes on.
+        SubscriptionState.objects.using(PRIMARY).filter(name=subscription.name, lane=0).update(
             paused=is_paused, updated_at=instruction.now
         )
 

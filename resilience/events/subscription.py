@@ -22,6 +22,9 @@ _RETRY = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0, attempts_max=5)
 # One commit per batch: much smaller, commits begin to dominate; larger than what one read scans
 # (SCAN_MAX), reads become longer, and a failing batch repeats more.
 _BATCH_SIZE = 250
+# A byte tells an event's lane: of many more lanes some would have twice the work of others. Each lane reads
+# the whole log, and is a thread with a connection in every process that serves it.
+_LANES_MAX = 32
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Subscription:
     everything as if that were once. After `retry.attempts_max` failures an event becomes a dead letter;
     with `on_poison` "park", later events of its aggregate then wait as dead letters too, in their order,
     until those before them are redelivered; with "skip" they are handled.
+
+    `lanes` batches are handled at the same time, each of other aggregates: for a handler that waits (for
+    Redis, for locks that others seldom hold), and not one whose batches wait for each other.
     """
 
     name: str
@@ -43,12 +49,17 @@ class Subscription:
     retry: RetryPolicy = _RETRY
     is_replayable: bool = False
     on_poison: Literal["skip", "park"] = "skip"
+    lanes: int = 1
 
     def __post_init__(self) -> None:
         if self.retry.attempts_max is None:
             raise ValueError(f"subscription {self.name!r} would stop at its first bad event for ever")
         if self.batch_size < 1:
             raise ValueError(f"subscription {self.name!r} has a batch of nothing")
+        if not 1 <= self.lanes <= _LANES_MAX:
+            raise ValueError(
+                f"subscription {self.name!r} has {self.lanes} lanes: 1 to {_LANES_MAX} are possible"
+            )
 
 
 class UnknownSubscriptionError(LookupError):

@@ -1,10 +1,9 @@
 """The checks of what every installation has: servers, pulse, sagas, events, and who works on them."""
 
-import json
 from collections import Counter
 
 from resilience import pulse
-from resilience.events import subscriptions
+from resilience.events.lag import OLDEST_AGES, registered
 from resilience.flags import Switch, declared
 from resilience.health.backlogs import Backlog, register_backlog
 from resilience.health.check import PASSED, Check, Finding, Scope, Status, register
@@ -22,26 +21,6 @@ _OLDEST_DUE = (
 )
 _PARKED = "SELECT count(*) FROM resilience_saga WHERE status = 'parked'"
 _DEAD_LETTERS = "SELECT count(*) FROM resilience_dead_letter WHERE redelivered_at IS NULL"
-_LAG = """
-    SELECT coalesce(jsonb_object_agg(wanted.name, (
-        SELECT extract(epoch FROM clock_timestamp() - event.recorded_at)
-        FROM resilience_event AS event
-        WHERE (event.xid, event.position)
-                > (coalesce(stand.position_xid::text, '0')::xid8, coalesce(stand.position, 0))
-            AND (wanted.types IS NULL OR wanted.types ? event.type)
-        ORDER BY event.xid, event.position LIMIT 1
-    )), '{}')
-    FROM jsonb_to_recordset(%s::jsonb) AS wanted (name text, types jsonb)
-    LEFT JOIN resilience_subscription AS stand ON stand.name = wanted.name
-"""
-
-
-def _lags() -> Query:
-    wanted = [
-        {"name": one.name, "types": None if one.types is None else sorted(one.types)}
-        for one in subscriptions()
-    ]
-    return Query(_LAG, (json.dumps(wanted),))
 
 
 def _primary() -> Finding:
@@ -151,7 +130,7 @@ for _backlog in (
     Backlog(
         name="subscriptions:oldest_s",
         unit="s",
-        question=_lags,
+        question=lambda: Query(OLDEST_AGES, (registered(),)),
         warn=10.0,
         fail=120.0,
         meaning="What is told of orders comes late: analytics, caches, whoever listens. Orders go on.",

@@ -5,6 +5,7 @@ Every process would ask the same. Where several dispatchers run, each asks, and 
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,14 @@ class Sample:
     """A gauge and the scalar expression that says where it stands; cheap, for it is asked for ever.
 
     The expression gives a number, or for a gauge with a `label` a JSON object of numbers by its values.
+    `parameters` are those of its `%s`, asked for anew each time.
     """
 
     gauge: str
     sql: str
     label: str = ""
     alias: str = "default"
+    parameters: Callable[[], tuple[Any, ...]] = tuple
 
 
 class _Asker(Member):
@@ -43,7 +46,7 @@ class _Asker(Member):
         if not _is_asking or alias != self._sample.alias or time.monotonic() < self._next_at:
             return None
         self._next_at = time.monotonic() + INTERVAL_S
-        return Query(self._sample.sql)
+        return Query(self._sample.sql, self._sample.parameters())
 
     def answer(self, alias: str, value: Any, asked_at: float) -> None:
         """Set the gauge."""

@@ -1,4 +1,7 @@
-"""Many writers that commit in any order, two reader processes, one of them killed again and again."""
+"""Many writers that commit in any order, two reader processes, one of them killed again and again.
+
+With one lane, with three, and with a replacement that declares another number than those it runs beside.
+"""
 
 import os
 import signal
@@ -32,7 +35,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 WRITERS = 6
 AGGREGATES = 40
 FACTS_MAX = 4
-KILLS = 3
 EFFECTS_BETWEEN_KILLS = 400
 
 
@@ -64,9 +66,10 @@ def write(seed: int, aggregates: list[UUID], stop: Signal) -> int:
 
 
 @contextmanager
-def reader() -> Iterator["subprocess.Popen[bytes]"]:
+def reader(lanes: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A subscriber process that is up: a reader that starts late is never near the head of the log."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.events_reader"], stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.events_reader", str(lanes)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"serving exactly-once\n"
         yield process
@@ -85,28 +88,39 @@ def effect_count() -> int:
     return rows("SELECT count(*) FROM test_effect")[0][0]
 
 
-def test_nothing_is_lost_doubled_or_inverted_while_readers_are_killed() -> None:
+@pytest.mark.parametrize(
+    ("lanes", "lanes_after_kills"),
+    [(1, (1, 1, 1)), (3, (3, 3, 3, 3, 3)), (2, (4, 3, 1, 4, 2))],
+    ids=["one lane", "three lanes", "another number after each kill"],
+)
+def test_nothing_is_lost_doubled_or_inverted_while_readers_are_killed(
+    lanes: int, lanes_after_kills: tuple[int, ...]
+) -> None:
     aggregates = [new_id() for _aggregate in range(AGGREGATES)]
     stop = Signal()
     with ExitStack() as stack, ThreadPoolExecutor(WRITERS) as writers:
         running = {
-            process.pid: process for process in [stack.enter_context(reader()) for _reader in range(2)]
+            process.pid: process for process in [stack.enter_context(reader(lanes)) for _reader in range(2)]
         }
         writing = [writers.submit(write, seed, aggregates, stop) for seed in range(WRITERS)]
         try:
-            for _kill in range(KILLS):
+            for lanes in lanes_after_kills:
                 seen = effect_count()
                 wait_until(lambda seen=seen: effect_count() > seen + EFFECTS_BETWEEN_KILLS, limit_s=30)
                 victim = running.pop(latest_reader())
                 os.kill(victim.pid, signal.SIGKILL)
-                replacement = stack.enter_context(reader())
+                replacement = stack.enter_context(reader(lanes))
                 running[replacement.pid] = replacement
         finally:
             stop.set()
         committed = sum(writer.result(timeout=30) for writer in writing)
         wait_until(lambda: lag(subscription("exactly-once", apply_effects)).events == 0, limit_s=30)
 
-    assert committed > KILLS * EFFECTS_BETWEEN_KILLS
+    assert committed > len(lanes_after_kills) * EFFECTS_BETWEEN_KILLS
+    # The last one to start is right about how many there are.
+    wait_until(
+        lambda: rows(LANES) == [(lane, lanes_after_kills[-1]) for lane in range(lanes_after_kills[-1])]
+    )
     assert rows("SELECT count(*), count(DISTINCT event_id) FROM test_effect") == [(committed, committed)]
     assert rows("SELECT count(*) FROM resilience_event") == [(committed,)]
     assert rows("SELECT id FROM resilience_event EXCEPT SELECT event_id FROM test_effect") == []
@@ -114,6 +128,7 @@ def test_nothing_is_lost_doubled_or_inverted_while_readers_are_killed() -> None:
     assert rows(GAPS) == []
 
 
+LANES = "SELECT lane, lanes FROM resilience_subscription WHERE name = 'exactly-once' ORDER BY lane"
 INVERSIONS = """
 SELECT * FROM (
     SELECT sequence, lag(sequence, 1, 0::bigint) OVER (PARTITION BY aggregate_id ORDER BY ordinal) AS before

@@ -1,30 +1,14 @@
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from random import Random
-from threading import Event as Signal
-from threading import Thread, get_ident
+from collections.abc import Sequence
+from threading import get_ident
 
 import pytest
 
-from resilience.events import Event, Subscription, serve
+from resilience.events import Event
 from resilience.events.serving import _wait_after_s
 from resilience.ids import new_id
-from tests.events_kit import elsewhere, numbers, publish_committed, rows, subscription, wait_until
+from tests.events_kit import elsewhere, numbers, publish_committed, rows, serving, subscription, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def serving(*served: Subscription) -> Iterator[None]:
-    stop = Signal()
-    process = Thread(target=lambda: serve(served, stop=stop, random=Random(1)))
-    process.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        process.join(20)
-        assert not process.is_alive()
 
 
 def test_a_broken_subscription_delays_nobody() -> None:

@@ -382,7 +382,7 @@ def test_each_sample_asks_a_question_that_its_server_answers() -> None:
     for asker in askers:
         one = asker._sample
         with connections[one.alias].cursor() as cursor:
-            cursor.execute(f"SELECT ({one.sql})")
+            cursor.execute(f"SELECT ({one.sql})", one.parameters() or None)
             answers[one.gauge] = cursor.fetchone()[0]
 
     assert answers.keys() == {

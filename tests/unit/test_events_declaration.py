@@ -159,3 +159,9 @@ def test_a_subscription_to_a_type_nobody_declares_is_refused() -> None:
 def test_a_subscription_may_not_stop_at_a_bad_event_for_ever() -> None:
     with pytest.raises(ValueError, match="would stop at its first bad event for ever"):
         Subscription("stubborn", None, lambda events: None, retry=RetryPolicy(attempts_max=None))
+
+
+@pytest.mark.parametrize("lanes", [0, 33])
+def test_a_subscription_has_from_1_to_32_lanes(lanes: int) -> None:
+    with pytest.raises(ValueError, match="1 to 32 are possible"):
+        Subscription("wide", None, lambda events: None, lanes=lanes)

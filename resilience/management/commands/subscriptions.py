@@ -2,6 +2,7 @@
 
 import getpass
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,14 @@ from django.db.models import Count
 
 from resilience import clock
 from resilience.errors import HoldfastError
-from resilience.events import RedeliveryFailedError, lag, redeliver, subscription_named, subscriptions
+from resilience.events import (
+    RedeliveryFailedError,
+    Subscription,
+    redeliver,
+    subscription_named,
+    subscriptions,
+)
+from resilience.events.lag import Lag, lag, lag_by_lane
 from resilience.events.models import DeadLetter, SubscriptionState
 from resilience.events.steering import (
     Instruction,
@@ -71,21 +79,29 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _list(self) -> None:
-        states = {row.name: row for row in SubscriptionState.objects.all()}
         open_letters = dict(
             DeadLetter.objects.filter(redelivered_at=None)
             .values_list("subscription")
             .annotate(count=Count("pk"))
         )
         for one in subscriptions():
-            state, behind = states.get(one.name), lag(one)
-            stands = "paused" if state and state.paused else "follows"
-            age = f", the oldest for {behind.oldest_age_s:.1f} s" if behind.oldest_age_s is not None else ""
+            lanes = list(SubscriptionState.objects.filter(name=one.name).order_by("lane"))
+            stands = "paused" if lanes and lanes[0].paused else "follows"
             self.stdout.write(
-                f"{one.name}  {stands}  handled {state.handled if state else 0}, "
-                f"{behind.events}{'+' if behind.bounded else ''} waiting{age}, "
+                f"{one.name}  {stands}  handled {sum(lane.handled for lane in lanes)}, {_behind(lag(one))}, "
                 f"{open_letters.get(one.name, 0)} dead letters"
             )
+            if len(lanes) > 1:
+                self._list_lanes(one, lanes)
+
+    def _list_lanes(self, subscription: Subscription, lanes: Sequence[SubscriptionState]) -> None:
+        for lane, behind in zip(lanes, lag_by_lane(subscription), strict=False):
+            failing = f"; failed {lane.attempts} times: {lane.error}" if lane.attempts else ""
+            self.stdout.write(
+                f"  lane {lane.lane} of {lane.lanes}  handled {lane.handled}, {_behind(behind)}{failing}"
+            )
+        if lanes[0].lanes_next is not None:
+            self.stdout.write(f"  {lanes[0].lanes_next} lanes as soon as all of them stand at one place")
 
     def _letters(self, name: str, *, again: bool) -> None:
         subscription_named(name)
@@ -114,6 +130,11 @@ class Command(BaseCommand):
         self.stdout.write(f"Replay {replay_id}; if it is interrupted: --continue {replay_id}")
         handled = run_replay(subscription, replay_id, per_s=options["per_s"])
         self.stdout.write(f"{handled} events were handed over.")
+
+
+def _behind(behind: Lag) -> str:
+    age = f", the oldest for {behind.oldest_age_s:.1f} s" if behind.oldest_age_s is not None else ""
+    return f"{behind.events}{'+' if behind.bounded else ''} waiting{age}"
 
 
 def _operator(parser: ArgumentParser) -> None:
