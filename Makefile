@@ -53,6 +53,10 @@ events: $(TEST_PACKAGES) ## The long forms of the log's and the lake's storms: 2
 gameday: $(RUN_PACKAGES) ## Hold every game day on stacks of their own (about 45 minutes; ARGS: only these)
 	$(BIN)/python manage.py gameday --own-stack $(ARGS)
 
+.PHONY: quarter
+quarter: $(RUN_PACKAGES) ## Replay the quarter of ../shared/data and count it three ways (about 20 minutes)
+	$(BIN)/python manage.py quarter $(ARGS)
+
 .PHONY: lint
 lint: $(TEST_PACKAGES) ## Style, types, the law between the rooms, missing migrations
 	$(BIN)/ruff check .
