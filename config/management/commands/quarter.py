@@ -1,5 +1,6 @@
 """`manage.py quarter`: replay past orders on a stack of its own, count them three ways (docs/reports.md)."""
 
+import signal
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, limit: int | None, **_options: Any) -> None:
         """Print refusals and figures. Raises CommandError when anything is not as it has to be."""
+        # As Ctrl-C does: an exception, so that the stack is stopped too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             source = read_source(read_orders(path=file, limit=limit))
             with own_stack(project=settings.BASE_DIR, synchronous=False) as stage:
