@@ -44,9 +44,18 @@ endif
 storm: $(TEST_PACKAGES) ## The long form of the payments storm: 3,000 real orders (about 3 minutes)
 	HOLDFAST_STORM_ORDERS=3000 $(BIN)/python -m pytest -s tests/chaos/test_payments_storm.py
 
+.PHONY: events
+events: $(TEST_PACKAGES) ## The long forms of the log's and the lake's storms: 200,000 events, 50 exporters killed
+	HOLDFAST_EVENTS=200000 HOLDFAST_EXPORTER_KILLS=50 \
+		$(BIN)/python -m pytest -s tests/concurrency/test_events_exactly_once.py tests/crash/test_lake_crash.py
+
 .PHONY: gameday
 gameday: $(RUN_PACKAGES) ## Hold every game day on stacks of their own (about 45 minutes; ARGS: only these)
 	$(BIN)/python manage.py gameday --own-stack $(ARGS)
+
+.PHONY: quarter
+quarter: $(RUN_PACKAGES) ## Replay the quarter of ../shared/data and count it three ways (about 20 minutes)
+	$(BIN)/python manage.py quarter $(ARGS)
 
 .PHONY: lint
 lint: $(TEST_PACKAGES) ## Style, types, the law between the rooms, missing migrations

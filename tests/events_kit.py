@@ -100,11 +100,11 @@ def wait_until(condition: Callable[[], bool], *, limit_s: float = 20.0) -> None:
 
 
 def create_effects() -> None:
-    """A table without any constraint, so that an effect applied twice would show."""
+    """A table that takes an event any number of times, so that an effect applied twice would show."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS test_effect")
         cursor.execute(
-            "CREATE TABLE test_effect (ordinal bigint GENERATED ALWAYS AS IDENTITY, "
+            "CREATE TABLE test_effect (ordinal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
             "event_id uuid, aggregate_id uuid, sequence bigint, process_id int)"
         )
 

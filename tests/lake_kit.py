@@ -1,12 +1,19 @@
 """Orders that happened as far as the log is concerned, for the lake and what is asked of it."""
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from analytics.lake.keeping import verify
+from analytics.lake.manifest import read_manifest
+from analytics.lake.storage import Storage
 from orders.events import Line, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRefunded
 from payments.events import PaymentCaptured, PaymentDeclined, PaymentRefunded
 from resilience.events import Fact, append
@@ -88,3 +95,32 @@ def log_size() -> int:
         cursor.execute("SELECT count(*) FROM resilience_event")
         count: Any = cursor.fetchone()[0]
     return int(count)
+
+
+def ids_in(lake: Storage) -> list[str]:
+    files = read_manifest(lake).files
+    return [str(row["id"]) for file in files for row in lake.read_table(file.path).to_pylist()]
+
+
+def assert_whole(lake: Storage) -> None:
+    found = verify(lake)
+    ids = ids_in(lake)
+    assert found.faults == ()
+    assert len(ids) == len(set(ids)) == found.events == log_size()
+
+
+@contextmanager
+def exporter(lake: Storage, *points: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """An exporter process, with small batches so that there are many commits to be killed between."""
+    own = {"HOLDFAST_LAKE_URL": lake.root, "HOLDFAST_LAKE_BATCH_S": "0.05", "HOLDFAST_LAKE_BATCH_ROWS": "100"}
+    command = [sys.executable, "-m", "tests.lake_exporter", *points]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **own}
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"exporting\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

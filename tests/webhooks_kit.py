@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from threading import Lock, Thread
@@ -72,7 +71,7 @@ class Receiver:
 
 @contextmanager
 def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
-    """Serve a receiver within this block."""
+    """Serve a receiver within this block, at its port if it has one."""
     receiver = receiver or Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -93,7 +92,7 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
         def log_message(self, *_arguments: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
+    server = ThreadingHTTPServer((HOST, receiver.port), Handler)
     server.daemon_threads = True
     receiver.port = server.server_address[1]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -136,8 +135,3 @@ def send_until(condition: Callable[[], object], *, rounds: int = 400, sender: Se
     finally:
         if sender is None:
             own.close()
-
-
-def later(moment: datetime) -> Callable[[], datetime]:
-    """Return a clock that stands at `moment`."""
-    return lambda: moment

@@ -24,6 +24,7 @@ class Holdfast:
     workers: int = 2
     held_back: Sequence[str] = (DISPATCHER,)
     environment: dict[str, str] = field(default_factory=dict)
+    daemons: Sequence[str] = (DISPATCHER,)
 
     def parts(self, stage: Stage) -> Sequence[Part]:
         environment = {**stage.environment, **self.environment}
@@ -33,7 +34,7 @@ class Holdfast:
                 platform.worker_part(folder=FOLDER, copy=number, environment=environment)
                 for number in range(1, self.workers + 1)
             ),
-            *(part for part in daemons if part.name == DISPATCHER),
+            *(part for part in daemons if part.name in self.daemons),
         ]
 
     def hand_over(self, backlog: Backlog) -> None:

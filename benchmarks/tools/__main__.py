@@ -49,11 +49,15 @@ def main() -> int:
     rows: dict[str, list[Row]] = {}
     load_before = os.getloadavg()[0]
     # Servers of its own; Django reads its settings from the environment that it sets.
-    with open_stage():
+    with open_stage() as stage:
         django.setup()
         for name in options.tools or names:
             module = importlib.import_module(f"benchmarks.tools.{name}")
-            rows[name] = module.measure(short=options.short)
+            # Few tools run the whole platform, and need to know on which servers.
+            on_stage = getattr(module, "measure_on", None)
+            rows[name] = (
+                on_stage(stage, short=options.short) if on_stage else module.measure(short=options.short)
+            )
             print(_table(name, rows[name]), flush=True)
     if options.page:
         options.page.write_text(_page(rows, loads=(load_before, os.getloadavg()[0])))

@@ -127,7 +127,7 @@ class Stage:
                 rows += book.execute(statement, parameters).fetchall()
         return rows
 
-    def manage(self, *command: str, may_fail: bool = False) -> str:
+    def manage(self, *command: str, may_fail: bool = False, limit_s: int = _COMMAND_LIMIT_S) -> str:
         """Run a management command in the stack's folder, as an operator does; return what it printed."""
         done = subprocess.run(
             [sys.executable, "manage.py", *command],
@@ -135,7 +135,7 @@ class Stage:
             env=_environment(),
             capture_output=True,
             text=True,
-            timeout=_COMMAND_LIMIT_S,
+            timeout=limit_s,
             check=False,
         )
         if done.returncode != 0 and not may_fail:

@@ -1,5 +1,6 @@
 """Many writers that commit in any order, two reader processes, one of them killed again and again.
 
+The short form is part of `make test`; HOLDFAST_EVENTS=200000 (`make events`) is the long one.
 With one lane, with three, and with a replacement that declares another number than those it runs beside.
 """
 
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
 from random import Random
 from threading import Event as Signal
 from uuid import UUID
@@ -30,12 +32,22 @@ from tests.events_kit import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
-
+EVENTS = int(os.environ.get("HOLDFAST_EVENTS", "1200"))
 WRITERS = 6
 AGGREGATES = 40
-FACTS_MAX = 4
-EFFECTS_BETWEEN_KILLS = 400
+# The long form commits more at once, so that it is over in minutes.
+FACTS_MAX = 4 if EVENTS < 10_000 else 16
+# Often enough to meet every moment of a batch, and seldom enough that a new reader is up in between.
+EFFECTS_BETWEEN_KILLS = max(400, EVENTS // 50)
+KILLS = EVENTS // EFFECTS_BETWEEN_KILLS
+# Far below what a busy machine handles in a second; only one that stands still is given up on.
+EFFECTS_PER_S_MIN = 50
+LIMIT_S = 30 + EFFECTS_BETWEEN_KILLS / EFFECTS_PER_S_MIN
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(90 + EVENTS / EFFECTS_PER_S_MIN),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +96,11 @@ def latest_reader() -> int:
     return found[0][0] if found else 0
 
 
+def last_ordinal() -> int:
+    """Return about how many effects there are: what a killed reader had begun left a hole."""
+    return rows("SELECT coalesce(max(ordinal), 0) FROM test_effect")[0][0]
+
+
 def effect_count() -> int:
     return rows("SELECT count(*) FROM test_effect")[0][0]
 
@@ -97,29 +114,32 @@ def test_nothing_is_lost_doubled_or_inverted_while_readers_are_killed(
     lanes: int, lanes_after_kills: tuple[int, ...]
 ) -> None:
     aggregates = [new_id() for _aggregate in range(AGGREGATES)]
-    stop = Signal()
+    after_kills = list(islice(cycle(lanes_after_kills), max(KILLS, len(lanes_after_kills))))
+    stop, began_at = Signal(), time.monotonic()
     with ExitStack() as stack, ThreadPoolExecutor(WRITERS) as writers:
         running = {
             process.pid: process for process in [stack.enter_context(reader(lanes)) for _reader in range(2)]
         }
         writing = [writers.submit(write, seed, aggregates, stop) for seed in range(WRITERS)]
         try:
-            for lanes in lanes_after_kills:
-                seen = effect_count()
-                wait_until(lambda seen=seen: effect_count() > seen + EFFECTS_BETWEEN_KILLS, limit_s=30)
+            for lanes in after_kills:
+                seen = last_ordinal()
+                wait_until(lambda seen=seen: last_ordinal() > seen + EFFECTS_BETWEEN_KILLS, limit_s=LIMIT_S)
                 victim = running.pop(latest_reader())
                 os.kill(victim.pid, signal.SIGKILL)
                 replacement = stack.enter_context(reader(lanes))
                 running[replacement.pid] = replacement
+            wait_until(lambda: effect_count() >= EVENTS, limit_s=LIMIT_S)
         finally:
             stop.set()
         committed = sum(writer.result(timeout=30) for writer in writing)
-        wait_until(lambda: lag(subscription("exactly-once", apply_effects)).events == 0, limit_s=30)
+        wait_until(lambda: lag(subscription("exactly-once", apply_effects)).events == 0, limit_s=LIMIT_S)
+    print(f"{committed:,} events, {len(after_kills)} kills, {time.monotonic() - began_at:.0f} s")
 
-    assert committed > len(lanes_after_kills) * EFFECTS_BETWEEN_KILLS
+    assert committed >= EVENTS
     # The last one to start is right about how many there are.
     wait_until(
-        lambda: rows(LANES) == [(lane, lanes_after_kills[-1]) for lane in range(lanes_after_kills[-1])]
+        lambda: rows(LANES) == [(lane, after_kills[-1]) for lane in range(after_kills[-1])], limit_s=LIMIT_S
     )
     assert rows("SELECT count(*), count(DISTINCT event_id) FROM test_effect") == [(committed, committed)]
     assert rows("SELECT count(*) FROM resilience_event") == [(committed,)]

@@ -1,13 +1,11 @@
 """The lake: every event once whoever is killed, no half file ever visible, and damage is named."""
 
-import os
 import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -26,7 +24,7 @@ from analytics.lake.manifest import LakeMovedError, commit, read_manifest
 from analytics.lake.storage import Storage, storage
 from config.stack.ports import LOOPBACK, pick_port
 from resilience import clock
-from tests.lake_kit import NOON, confirmed, log_size, placed
+from tests.lake_kit import NOON, assert_whole, confirmed, exporter, ids_in, placed
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,18 +35,6 @@ AT_ONCE = timedelta(0)
 def lake(settings: Any, tmp_path: Path) -> Storage:
     settings.LAKE_URL = str(tmp_path / "lake")
     return storage()
-
-
-def ids_in(lake: Storage) -> list[str]:
-    files = read_manifest(lake).files
-    return [str(row["id"]) for file in files for row in lake.read_table(file.path).to_pylist()]
-
-
-def assert_whole(lake: Storage) -> None:
-    found = verify(lake)
-    ids = ids_in(lake)
-    assert found.faults == ()
-    assert len(ids) == len(set(ids)) == found.events == log_size()
 
 
 def test_each_event_is_in_the_file_of_its_day_and_type(lake: Storage) -> None:
@@ -202,52 +188,6 @@ def test_compacted_it_holds_the_same_in_fewer_files(lake: Storage) -> None:
     assert len(lake.names("data")) == len(read_manifest(lake).files) == 3
     placed()
     export_once(lake)
-    assert_whole(lake)
-
-
-@contextmanager
-def exporter(lake: Storage, *points: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """An exporter process, with small batches so that there are many commits to be killed between."""
-    own = {"HOLDFAST_LAKE_URL": lake.root, "HOLDFAST_LAKE_BATCH_S": "0.05", "HOLDFAST_LAKE_BATCH_ROWS": "100"}
-    command = [sys.executable, "-m", "tests.lake_exporter", *points]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **own}
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"exporting\n"
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize("point", ["lake.between_files", "lake.before_commit", "lake.after_commit"])
-def test_killed_at_each_point_it_goes_on_where_it_was(lake: Storage, point: str) -> None:
-    for _order in range(5):
-        confirmed(placed())
-    with exporter(lake, point) as process:
-        assert process.wait(timeout=30) == -signal.SIGKILL
-
-    while export_once(lake).rows:
-        pass
-    assert_whole(lake)
-
-
-def test_killed_again_and_again_while_two_run(lake: Storage) -> None:
-    random = Random(4)
-    for _kill in range(6):
-        for _order in range(60):
-            confirmed(placed())
-        seen = read_manifest(lake).number
-        with exporter(lake) as victim, exporter(lake):
-            wait_until(lambda seen=seen: read_manifest(lake).number > seen, limit_s=30)
-            time.sleep(random.uniform(0, 0.05))  # where it is killed is up to chance
-            os.kill(victim.pid, signal.SIGKILL)
-    while export_once(lake).rows:
-        pass
-
-    assert log_size() == 6 * 60 * 3
     assert_whole(lake)
 
 
