@@ -40,6 +40,8 @@ def worker_part(*, folder: Path, copy: int, environment: Mapping[str, str]) -> P
         command=_python(
             "-m", "celery", "-A", "config", "worker",
             "--pool", "threads", "--concurrency", "4", "--queues", "sagas,celery", "--hostname", node,
+            # Workers need nothing of one another, and to leave the gossip without Redis ends in an error.
+            "--without-gossip", "--without-mingle",
         ),
         directory=folder,
         environment=environment,
