@@ -13,8 +13,7 @@ from django.db import connection, transaction
 
 from analytics.models import Tally
 from analytics.tallies import TYPES, Amount, Key, beginning, tallied
-from resilience.events import Cursor, Event, hold, read_after
-from resilience.events import beginning as beginning_of_log
+from resilience.events import Cursor, Event, hold, keep_days, read_after
 from resilience.routing.databases import PRIMARY
 
 # Live tiles show hours of minutes; whoever wants more asks by the hour.
@@ -81,7 +80,7 @@ def _from_events(end: Cursor, *, now: datetime) -> dict[Key, Amount]:
 
 
 def _all_events(end: Cursor) -> Iterator[list[Event]]:
-    mark = beginning_of_log()
+    mark = keep_days()
     since = None if mark is None or mark.xid == 0 else mark.moment
     if since is not None:
         yield from _forgotten_events(since)

@@ -1,5 +1,6 @@
 """Looking after the lake: does it hold what the log holds, put small files together, make it anew."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from analytics.lake.manifest import FOLDER, DataFile, Manifest, commit, path_of,
 from analytics.lake.schema import SCHEMA, Row, day_of, digest, recorded_at
 from analytics.lake.storage import Storage
 from resilience.errors import Refusal
-from resilience.events import Cursor, beginning
+from resilience.events import Cursor, Mark, beginning, keep_days
+
+logger = logging.getLogger(__name__)
 
 Part = tuple[str, str]
 # Readers of a manifest that is no longer the newest go on reading its files for as long as a query lasts.
@@ -22,8 +25,8 @@ _MANIFESTS_KEPT = 10
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
-class OnlyHomeDamagedError(Refusal):
-    """A file cannot be read that may hold events which the log has forgotten."""
+class DamagedFileError(Refusal):
+    """A file of the lake is not there, or its bytes are not those that were written."""
 
     code = "lake_damaged"
 
@@ -51,8 +54,16 @@ def verify(storage: Storage) -> Verification:
     Reads every file, checks its bytes, and compares count and digest for each day and type. What the log
     has forgotten is compared with nothing: of those events only the bytes are checked.
     """
+    while True:
+        since = _begins_at(beginning())
+        found = _verified(storage, since=since)
+        # A day was forgotten meanwhile: it would be missed in the log.
+        if _begins_at(beginning()) == since:
+            return found
+
+
+def _verified(storage: Storage, *, since: datetime) -> Verification:
     manifest = read_manifest(storage)
-    since = _log_begins_at()
     faults: list[Fault] = []
     lake: dict[Part, tuple[int, int]] = defaultdict(lambda: (0, 0))
     ids: set[str] = set()
@@ -80,11 +91,11 @@ def verify(storage: Storage) -> Verification:
 def rebuild(storage: Storage) -> Manifest:
     """Write the whole lake anew from the log, and let it take the old one's place in one commit.
 
-    Events that the log has forgotten stay as they are in the lake. Raises OnlyHomeDamagedError when a file
-    cannot be read that may hold some.
+    Events that the log has forgotten stay as they are in the lake. Raises DamagedFileError when a file is
+    damaged that may hold some.
     """
-    since = _log_begins_at()
     with exclusively(waits=True):
+        since = _begins_at(keep_days())
         before = read_manifest(storage)
         cursor, files = Cursor(), _forgotten(storage, before, since=since)
         while True:
@@ -100,7 +111,8 @@ def rebuild(storage: Storage) -> Manifest:
 def compact(storage: Storage, *, now: datetime, grace: timedelta = GRACE) -> Manifest:
     """Put the files of each day and type into one, and delete what nobody has read for `grace`.
 
-    Queries that run go on with the files that they know: those are deleted only after the grace.
+    Queries that run go on with the files that they know: those are deleted only after the grace. A day and
+    type with a damaged file stays as it is: in a new file, its bytes would look right.
     """
     with exclusively(waits=True):
         before = read_manifest(storage)
@@ -109,9 +121,14 @@ def compact(storage: Storage, *, now: datetime, grace: timedelta = GRACE) -> Man
             parts[file.day, file.type].append(file)
         merged, replaced = list[DataFile](), list[DataFile]()
         for (day, type_), files in sorted(parts.items()):
-            if len(files) > 1:
+            if len(files) < 2:
+                continue
+            try:
                 merged.append(_merged(storage, files, day=day, type_=type_, number=before.number + 1))
-                replaced += files
+            except DamagedFileError as error:
+                logger.error("Files of the lake were not put together.", extra={"error": error.message})
+                continue
+            replaced += files
         after = before
         if merged:
             after = before.following(cursor=before.cursor, added=merged, without=replaced)
@@ -123,10 +140,10 @@ def compact(storage: Storage, *, now: datetime, grace: timedelta = GRACE) -> Man
 def rows_before(storage: Storage, manifest: Manifest, *, before: datetime) -> Iterator[list[Row]]:
     """Yield the lake's events that were recorded before `before`, a file at a time.
 
-    Raises OSError or pyarrow's ArrowInvalid when a file is not whole.
+    Raises DamagedFileError.
     """
     for file in manifest.files:
-        rows: list[Row] = storage.read_table(file.path).to_pylist()
+        rows: list[Row] = _whole(storage, file).to_pylist()
         yield [row for row in rows if recorded_at(row) < before]
 
 
@@ -137,16 +154,15 @@ def _forgotten(storage: Storage, manifest: Manifest, *, since: datetime) -> list
     try:
         for rows in rows_before(storage, manifest, before=since):
             files += write_rows(storage, rows, number=manifest.number + 1)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise OnlyHomeDamagedError(
-            f"The log begins on {since:%Y-%m-%d}, and a file that may hold older events is broken: {error}. "
+    except DamagedFileError as error:
+        raise DamagedFileError(
+            f"The log begins on {since:%Y-%m-%d}, and this file may hold older events: {error.message} "
             "Bring it back from the bucket's versions or a backup, then rebuild."
         ) from error
     return files
 
 
-def _log_begins_at() -> datetime:
-    mark = beginning()
+def _begins_at(mark: Mark | None) -> datetime:
     return _EVER if mark is None or mark.xid == 0 else mark.moment
 
 
@@ -159,7 +175,7 @@ def _filled(parts: dict[Part, tuple[int, int]]) -> dict[Part, tuple[int, int]]:
 
 
 def _merged(storage: Storage, files: list[DataFile], *, day: str, type_: str, number: int) -> DataFile:
-    table = pa.concat_tables([storage.read_table(file.path).select(SCHEMA.names) for file in files])
+    table = pa.concat_tables([_whole(storage, file).select(SCHEMA.names) for file in files])
     table = table.sort_by([("xid", "ascending"), ("position", "ascending")])
     written = storage.write_table(file_name(day, type_, number=number), table)
     return DataFile(written.path, day, type_, table.num_rows, written.size, written.sha256)
@@ -175,14 +191,21 @@ def _sweep(storage: Storage, manifest: Manifest, *, before: datetime) -> None:
                 storage.delete(path)
 
 
-def _checked(storage: Storage, file: DataFile, faults: list[Fault]) -> list[Row]:
+def _whole(storage: Storage, file: DataFile) -> pa.Table:
+    """Return what was written to `file`; raises DamagedFileError."""
     try:
         if storage.sha256_of(file.path) != file.sha256:
-            faults.append(Fault(file.path, "its bytes are not those that were written"))
-            return []
-        rows: list[Row] = storage.read_table(file.path).to_pylist()
+            raise DamagedFileError(f"{file.path}: its bytes are not those that were written.")
+        return storage.read_table(file.path)
     except (OSError, pa.ArrowInvalid) as error:
-        faults.append(Fault(file.path, f"it cannot be read: {error}"))
+        raise DamagedFileError(f"{file.path}: it cannot be read ({error}).") from error
+
+
+def _checked(storage: Storage, file: DataFile, faults: list[Fault]) -> list[Row]:
+    try:
+        rows: list[Row] = _whole(storage, file).to_pylist()
+    except DamagedFileError as error:
+        faults.append(Fault(file.path, error.message))
         return []
     strays = sum((day_of(row).isoformat(), row["type"]) != (file.day, file.type) for row in rows)
     if strays or len(rows) != file.rows:

@@ -4,7 +4,7 @@ A context declares its facts in `events.py` (`@event_type`), publishes with `app
 transaction, and listens in `subscriptions.py` (`subscribe`). docs/events/README.md has the promises.
 """
 
-from resilience.events.days import beginning
+from resilience.events.days import Mark, beginning, keep_days
 from resilience.events.dead_letters import (
     AlreadyRedeliveredError,
     DeadLetterNotFoundError,
@@ -41,6 +41,7 @@ __all__ = [
     "Found",
     "Handler",
     "Lag",
+    "Mark",
     "Page",
     "RedeliveryFailedError",
     "Subscription",
@@ -52,6 +53,7 @@ __all__ = [
     "event_types",
     "history_of",
     "hold",
+    "keep_days",
     "keep_for",
     "lag",
     "read_after",

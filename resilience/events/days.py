@@ -64,6 +64,17 @@ def beginning() -> Mark | None:
     return marks[0] if marks else None
 
 
+def keep_days() -> Mark | None:
+    """Let nobody forget a day until the transaction ends, however long it lasts; return where the log begins.
+
+    For whoever takes what is older from elsewhere: a day that went in between would be in neither.
+    """
+    with connection.cursor() as cursor:
+        # A statement of its own: what is read next must be younger than the lock.
+        cursor.execute(_KEEP)
+    return beginning()
+
+
 def oldest_of(xid: int) -> datetime | None:
     """Return a time before which no event behind `xid` was recorded; None when that is not known.
 
@@ -84,6 +95,11 @@ def _read_marks() -> tuple[Mark, ...]:
         return tuple(Mark(day, int(xid)) for day, xid in cursor.fetchall())
 
 
+# DROP wants the whole table for itself, and gives up (resilience/events/retention.py).
+_KEEP = """
+LOCK TABLE ONLY resilience_event IN ACCESS SHARE MODE;
+SET LOCAL idle_in_transaction_session_timeout = '10min';
+"""
 _OPEN = "SELECT set_config('lock_timeout', %s, true), resilience_event_open_day(%s)"
 _MARK = """
 INSERT INTO resilience_event_day (day, xid)

@@ -149,8 +149,15 @@ def _drop(partition: Partition) -> bool:
             )
             if not cursor.fetchone()[0]:
                 return False
-            verb = "TRUNCATE" if partition.name == _STRAYS else "DROP TABLE IF EXISTS"
-            cursor.execute(f'{verb} "{partition.name}"')
+            if partition.name == _STRAYS:
+                # Of all parts this one alone may have got an event since it was looked at.
+                cursor.execute(f"LOCK TABLE {_STRAYS} IN ACCESS EXCLUSIVE MODE")
+                cursor.execute(_YOUNGER_STRAYS, [partition.until])
+                if cursor.fetchone()[0]:
+                    return False
+                cursor.execute(f"TRUNCATE {_STRAYS}")
+            else:
+                cursor.execute(f'DROP TABLE IF EXISTS "{partition.name}"')
             cursor.execute("DELETE FROM resilience_event_day WHERE day < %s", [partition.until.date()])
     except OperationalError as error:
         logger.info("Not forgotten now.", extra={"partition": partition.name, "error": str(error)})
@@ -186,6 +193,7 @@ SELECT name, until, pg_total_relation_size(name::regclass) FROM (
 WHERE until <= %s
 ORDER BY until
 """  # noqa: S608 - the only part put in is a constant of this module
+_YOUNGER_STRAYS = f"SELECT count(*) FROM {_STRAYS} WHERE recorded_at >= %s"  # noqa: S608 - as above
 _NEEDED = """
 SELECT EXISTS (
     SELECT FROM {partition}

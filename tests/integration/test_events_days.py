@@ -12,8 +12,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from analytics.lake import keeping
 from analytics.lake.exporting import export_once
-from analytics.lake.keeping import rebuild, verify
+from analytics.lake.keeping import DamagedFileError, compact, rebuild, verify
 from analytics.lake.manifest import read_manifest
 from analytics.lake.storage import Storage, storage
 from analytics.projections import differences
@@ -30,7 +31,7 @@ from resilience.events.tasks import keep_event_log
 from resilience.ids import new_id
 from tests.audit_kit import audit, failed
 from tests.conftest import SandboxClient
-from tests.events_kit import Happened, publish_committed, rows, run_until_idle, subscription
+from tests.events_kit import Happened, elsewhere, publish_committed, rows, run_until_idle, subscription
 from tests.lake_kit import confirmed, declined, placed
 from tests.orders_kit import carry_to_the_end, place, stock
 
@@ -137,6 +138,17 @@ def test_an_event_of_a_day_that_nobody_opened_is_kept_and_read() -> None:
     assert rows("SELECT count(*) FROM resilience_event_stray") == [(1,)]
 
 
+def test_strays_are_forgotten_when_all_of_them_are_old(lake: Storage) -> None:
+    record(far_day())
+    record(far_day() + timedelta(days=1))
+    read_everything(lake)
+
+    forget(before=far_day() + timedelta(days=1))
+    assert rows("SELECT count(*) FROM resilience_event_stray") == [(2,)]
+    forget(before=far_day() + timedelta(days=2))
+    assert rows("SELECT count(*) FROM resilience_event_stray") == [(0,)]
+
+
 def test_a_reader_behind_a_mark_leaves_out_the_days_before_it() -> None:
     publish_committed((new_id(), 1))
     open_days(far_day())
@@ -235,6 +247,50 @@ def test_what_was_forgotten_is_missed_by_no_figure(lake: Storage) -> None:
     assert _tallies() == tallied
     assert rebuild(lake).rows == read_manifest(lake).rows == events + 4
     assert verify(lake).faults == ()
+
+
+def test_nobody_forgets_a_day_while_the_lake_is_made_anew(
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(before_ends=today() - timedelta(days=9))
+    placed()
+    age(days=12)
+    read_everything(lake)
+    open_days(today())
+    meanwhile: list[tuple[str, ...]] = []
+    rewrite = keeping._forgotten
+
+    def forget_elsewhere(*arguments: Any, **options: Any) -> Any:
+        with elsewhere() as other:
+            meanwhile.append(other.do(lambda: forget(before=today() - timedelta(days=9)).partitions))
+        return rewrite(*arguments, **options)
+
+    monkeypatch.setattr(keeping, "_forgotten", forget_elsewhere)
+
+    assert rebuild(lake).rows == 1
+    assert meanwhile == [()]
+    assert forget(before=today() - timedelta(days=9)).partitions == ("resilience_event_before",)
+    assert verify(lake).faults == ()
+
+
+def test_a_damaged_file_gets_no_new_name_under_which_it_would_look_right(lake: Storage) -> None:
+    lay_out(before_ends=today() - timedelta(days=9))
+    placed()
+    age(days=12)
+    read_everything(lake)
+    placed()
+    open_days(today())
+    read_everything(lake)
+    forget(before=today() - timedelta(days=9))
+    damaged = read_manifest(lake).files[0]
+    table = lake.read_table(damaged.path)
+    lake.write_table(damaged.path, table.set_column(0, "id", [[str(new_id())]]))
+
+    with pytest.raises(DamagedFileError, match="may hold older events"):
+        rebuild(lake)
+    compact(lake, now=clock.now())
+    assert damaged in read_manifest(lake).files
+    assert [fault.where for fault in verify(lake).faults] == [damaged.path]
 
 
 def _tallies() -> list[tuple[Any, ...]]:

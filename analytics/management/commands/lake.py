@@ -56,7 +56,7 @@ class Command(BaseCommand):
     def _rebuild(self) -> None:
         try:
             self._say(keeping.rebuild(storage()))
-        except keeping.OnlyHomeDamagedError as refusal:
+        except keeping.DamagedFileError as refusal:
             raise CommandError(refusal.message) from refusal
 
     def _say(self, manifest: Manifest) -> None:

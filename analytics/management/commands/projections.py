@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from analytics.lake.keeping import DamagedFileError
 from analytics.projections import differences, rebuild
 from resilience import clock
 
@@ -18,7 +19,13 @@ class Command(BaseCommand):
         parser.add_argument("verb", choices=["verify", "rebuild"])
 
     def handle(self, *_args: Any, verb: str, **_options: Any) -> None:
-        """Do it; differences are an error."""
+        """Do it; differences are an error, and so is a damaged lake that is needed for it."""
+        try:
+            self._do(verb)
+        except DamagedFileError as refusal:
+            raise CommandError(refusal.message) from refusal
+
+    def _do(self, verb: str) -> None:
         if verb == "rebuild":
             self.stdout.write(f"{rebuild(now=clock.now())} tallies, from the log.")
             return
