@@ -13,6 +13,7 @@ from django import db
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
+from psycopg.errors import IdleInTransactionSessionTimeout
 from rest_framework import exceptions as drf
 
 from resilience.errors import HoldfastError
@@ -125,6 +126,9 @@ def problem_of(error: Exception | None) -> Problem:
         case drf.APIException():
             return _of_framework(error)
         case db.OperationalError() | db.InterfaceError():
+            return Problem(503, "temporarily_unavailable", _UNAVAILABLE, headers=_retry_after(None))
+        case db.InternalError(__cause__=IdleInTransactionSessionTimeout()):
+            # This process stood still for seconds, and the server undid what it had begun.
             return Problem(503, "temporarily_unavailable", _UNAVAILABLE, headers=_retry_after(None))
         case Http404():
             return Problem(404, "not_found", "There is nothing here.")

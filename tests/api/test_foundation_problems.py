@@ -1,14 +1,18 @@
 """Every error is a problem with a stable code; none tells what is inside."""
 
 import io
+import select
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import InternalError, connection, transaction
 from django.test import Client, override_settings
 
 from config.bodies import measure_chunked
+from config.problems import problem_of
 from tests.api.foundation import Caller, assert_problem
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.api.foundation_urls")]
 THINGS = "/api/v1/things"
@@ -201,3 +205,20 @@ def test_pages_are_bounded_and_cursors_are_the_callers_own(caller: Caller) -> No
     assert_problem(caller.get(f"{THINGS}?cursor=aa"), 400, "invalid_cursor")
     assert_problem(caller.get(f"{THINGS}?limit=101"), 400, "validation_failed")
     assert_problem(caller.get(f"{THINGS}?page=2"), 400, "invalid_query")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_stood_still_too_long_may_come_again() -> None:
+    def stand_still() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10ms'")
+            # The server's goodbye.
+            wait_until(lambda: select.select([connection.connection.pgconn.socket], [], [], 0)[0])
+            cursor.execute("SELECT 1")
+
+    with pytest.raises(InternalError) as cut_off:
+        stand_still()
+
+    answer = problem_of(cut_off.value)
+    assert (answer.status, answer.code) == (503, "temporarily_unavailable")
+    assert answer.headers["Retry-After"] == "1"
