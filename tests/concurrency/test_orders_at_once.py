@@ -1,7 +1,9 @@
 """Fifty requests at one moment: one order for one key, and never more orders than there is stock."""
 
+import time
 from collections import Counter
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -32,6 +34,14 @@ def shops() -> list[Shop]:
     return shops
 
 
+def order_in_the_end(shop: Shop) -> Any:
+    """Order; whoever is turned away, as a busy machine may, comes again with the same key."""
+    key, deadline = uuid4().hex, time.monotonic() + 30
+    while (answer := shop.order(key=key)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(float(answer.headers["Retry-After"]))
+    return answer
+
+
 def test_fifty_equal_posts_with_one_key_place_one_order(shops: list[Shop]) -> None:
     stock(CALLERS)
 
@@ -53,7 +63,7 @@ def test_fifty_equal_posts_with_one_key_place_one_order(shops: list[Shop]) -> No
 
 def test_fifty_orders_for_the_last_piece_confirm_one(shops: list[Shop], sandbox: SandboxClient) -> None:
     stock(1)
-    answers = at_once([lambda shop=shop: shop.order() for shop in shops])  # type: ignore[misc]
+    answers = at_once([lambda shop=shop: order_in_the_end(shop) for shop in shops])  # type: ignore[misc]
     assert Counter(answer.status_code for answer in answers) == {201: CALLERS}
     order_ids = [UUID(answer.json()["id"]) for answer in answers]
     ids = saga_ids(order_ids)

@@ -22,7 +22,7 @@ def test_a_person_gives_money_back(gateway):
     assert [refund.id for refund in listed] == [rest["id"], part["id"]]
     later = {"payment_intent": intent.id, "created": {"gt": part["created"] + 60}}
     assert gateway.refunds.list(later).data == []
-    assert [row["operation"] for row in gateway.requests("by-hand")][:2] == ["console", "console"]
+    assert [row["operation"] for row in gateway.requests("by-hand")].count("console") == 2
 
 
 def test_a_person_captures(gateway):
