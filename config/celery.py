@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-import kombu.transport.redis
 from celery import Celery, Task
 from celery.signals import (
     beat_init,
@@ -19,6 +18,7 @@ from celery.signals import (
 )
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from config import broker
 from resilience.deadlines import begin, end
 from resilience.deadlines.messages import HEADER, left_of, stamp
 
@@ -31,10 +31,7 @@ app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["resilience", "payments", "orders", "analytics", "config"])
 
-# A worker that has lost Redis wants to put back what it had not acknowledged, over a connection that is
-# gone, and dies of it (kombu 5.7). Nothing has to be put back: a message is a hint, and a due
-# saga is told of again.
-kombu.transport.redis.QoS.restore_at_shutdown = False
+broker.install()
 
 # It reads the primary only, and is sent for each batch of orders: a query more would be for nothing.
 _READS_PRIMARY_ONLY = frozenset({"resilience.saga.run"})
