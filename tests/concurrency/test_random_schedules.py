@@ -25,7 +25,7 @@ from tests.events_kit import run_until_idle
 from tests.orders_kit import CLIENT, books, order_status, place, runner, stock
 from tests.together import at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SCHEDULES = 50
 SEED = 20261126

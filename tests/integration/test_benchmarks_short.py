@@ -25,7 +25,7 @@ from config.bootstrap import bootstrap
 from resilience.clock import now
 from tests.harness import Harness
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDERS = 12
 

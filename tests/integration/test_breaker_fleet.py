@@ -191,7 +191,6 @@ def _warm(notes: Notes, dependency: Dependency, pace_per_s: float) -> None:
     wait_until(lambda: all(one.passed for one in notes.all()), limit_s=LIMIT_S)
 
 
-@pytest.mark.timeout(180)
 def test_forty_processes_stop_calling_what_is_dead(
     pulse_redis: redis.Redis, dependency: Dependency, tmp_path: Path
 ) -> None:
@@ -216,7 +215,6 @@ def test_forty_processes_stop_calling_what_is_dead(
     assert probed <= 10
 
 
-@pytest.mark.timeout(180)
 def test_one_broken_worker_of_twenty_never_opens_the_fleet(
     pulse_redis: redis.Redis, dependency: Dependency, tmp_path: Path
 ) -> None:
@@ -232,7 +230,6 @@ def test_one_broken_worker_of_twenty_never_opens_the_fleet(
         assert sum(one.failed for one in notes.all()[1:]) == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_killed_probers_lease_is_free_after_it_and_probes_stay_within_the_limit(
     pulse_redis: redis.Redis, dependency: Dependency, tmp_path: Path
 ) -> None:

@@ -132,7 +132,6 @@ class Prober:
         return True
 
 
-@pytest.mark.timeout(300)
 def test_totals_of_a_fleet_are_exact_to_the_last_flush_whoever_dies(django_db_setup: None) -> None:
     MetricTotal.objects.all().delete()
     with gunicorn(workers=2) as (url, server), worker():

@@ -111,7 +111,6 @@ def _fleet(environment: dict[str, str]) -> Iterator[str]:
                 process.wait(20)
 
 
-@pytest.mark.timeout(240)
 def test_one_post_is_one_trace_to_the_gateway(collector: Collector, sandbox: SandboxClient) -> None:
     stock(10)
     key = Shop(permissions=STOREFRONT).plaintext

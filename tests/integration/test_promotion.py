@@ -62,11 +62,11 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
         lost_at = time.monotonic()
         assert rows(new_primary, "SELECT pg_promote()") == [(True,)]
         promoted_at = time.monotonic()
-        wait_until(lambda: shoppers.first_after(promoted_at), limit_s=30)
-        wait_until(lambda: sum(at > promoted_at for at, _id in shoppers.accepted) >= 40, limit_s=30)
+        wait_until(lambda: shoppers.first_after(promoted_at), limit_s=60)
+        wait_until(lambda: sum(at > promoted_at for at, _id in shoppers.accepted) >= 40, limit_s=60)
         _find_again(platform, how)
         came_back_at = time.monotonic()
-        wait_until(lambda: sum(at > came_back_at for at, _id in shoppers.accepted) >= 40, limit_s=30)
+        wait_until(lambda: sum(at > came_back_at for at, _id in shoppers.accepted) >= 40, limit_s=60)
     finally:
         shoppers.stop()
         _find_again(platform, how)
