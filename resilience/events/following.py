@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 
 from resilience.events.days import oldest_of
-from resilience.events.reading import EVENT_COLUMNS, SCAN_MAX, Cursor, Page, page_of
+from resilience.events.reading import SCAN_MAX, SETTLED, Cursor, Page, page_of, page_statement
 
 
 def read_after(
@@ -32,34 +32,18 @@ def read_after(
         return page_of(cursor.fetchall(), after=after, limit=limit)
 
 
-_AFTER = f"""
-WITH scan AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {EVENT_COLUMNS}
-    FROM resilience_event
-    WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
-      AND xid < pg_snapshot_xmin(pg_current_snapshot())
-      AND recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
-    ORDER BY xid, position
-    LIMIT %(scan)s
-),
-scan_end AS (
-    SELECT xid, position, ordinal AS scanned
-    FROM scan
-    ORDER BY ordinal DESC
-    LIMIT 1
-),
-wanted AS (
-    SELECT *
-    FROM scan
-    WHERE (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
-      AND (%(client)s::text IS NULL OR client = %(client)s)
-    ORDER BY ordinal
-    LIMIT %(limit)s
+def latest() -> Cursor:
+    """Return the place behind everything that can be read by now: what comes later comes after it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())")
+        return Cursor(xid=int(cursor.fetchone()[0]) - 1, position=_POSITION_MAX)
+
+
+_POSITION_MAX = 2**63 - 1
+_AFTER = page_statement(
+    among=SETTLED,
+    wanted="""
+    (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+    AND (%(client)s::text IS NULL OR client = %(client)s)
+    """,
 )
-SELECT
-    scan_end.xid, scan_end.position, scan_end.scanned,
-    wanted.ordinal, wanted.xid, wanted.position,
-    {EVENT_COLUMNS}
-FROM scan_end LEFT JOIN wanted ON true
-ORDER BY wanted.ordinal
-"""  # noqa: S608 - the only part put in is a constant of resilience.events.reading

@@ -94,15 +94,17 @@ def history_of(aggregate_type: str, aggregate_id: UUID, *, limit: int) -> list[E
         return [_event(row) for row in cursor.fetchall()]
 
 
-# The scan is by the index on (xid, position) and bounded before the types are looked at, so that
-# no plan can walk the whole log for a type that hardly ever happens. The time leaves out whole days.
-_PAGE = f"""
+def page_statement(*, among: str, wanted: str) -> str:
+    """Return the SQL of a page for `page_of`: up to `scan` events that are `among`, of them `limit` `wanted`.
+
+    The scan is by the index on (xid, position) and bounded before anything else is asked of an event, so that
+    no plan can walk the whole log for what hardly ever happens. `scan` names the rows for `wanted`.
+    """
+    return f"""
 WITH scan AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {EVENT_COLUMNS}
     FROM resilience_event
-    WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
-      AND xid < pg_snapshot_xmin(pg_current_snapshot())
-      AND recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
+    WHERE (xid, position) > (%(xid)s::xid8, %(position)s) AND {among}
     ORDER BY xid, position
     LIMIT %(scan)s
 ),
@@ -115,12 +117,7 @@ scan_end AS (
 wanted AS (
     SELECT *
     FROM scan
-    WHERE (%(every_type)s OR type = ANY (%(types)s::text[]))
-      AND NOT EXISTS (
-          SELECT FROM resilience_inbox
-          WHERE subscription_id = %(subscription)s AND event_id = scan.id
-      )
-      AND {in_lane("%(lane)s", "%(lanes)s")}
+    WHERE {wanted}
     ORDER BY ordinal
     LIMIT %(limit)s
 )
@@ -130,14 +127,31 @@ SELECT
     {EVENT_COLUMNS}
 FROM scan_end LEFT JOIN wanted ON true
 ORDER BY wanted.ordinal
-"""  # noqa: S608 - the only part put in is a constant of this module
+"""  # noqa: S608 - what is put in are constants of the package's modules
+
+
+# Nothing can be added before them any more. The time leaves out whole days.
+SETTLED = """
+    xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
+"""
+_PAGE = page_statement(
+    among=SETTLED,
+    wanted=f"""
+    (%(every_type)s OR type = ANY (%(types)s::text[]))
+    AND NOT EXISTS (
+        SELECT FROM resilience_inbox WHERE subscription_id = %(subscription)s AND event_id = scan.id
+    )
+    AND {in_lane("%(lane)s", "%(lanes)s")}
+    """,
+)
 _HISTORY = f"""
 SELECT {EVENT_COLUMNS}
 FROM resilience_event
 WHERE aggregatetype = %s AND aggregateid = %s
 ORDER BY sequence
 LIMIT %s
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - the only part put in is a constant of this module
 
 
 def found_of(row: Sequence[Any]) -> Found:

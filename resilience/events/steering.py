@@ -16,12 +16,14 @@ from django.db import connection, transaction
 from resilience.errors import Refusal
 from resilience.events.models import EventReplay, SubscriptionChange, SubscriptionState
 from resilience.events.positions import enrol
-from resilience.events.reading import EVENT_COLUMNS, Cursor, Found, found_of
+from resilience.events.reading import Cursor, Page, page_of, page_statement
 from resilience.events.subscription import Subscription
 from resilience.routing.databases import PRIMARY
 
 # Handed over in one transaction; its first write holds back all other readers until it commits.
 _BATCH = 100
+# Rows looked at in one transaction, wanted or not: none is long, however rare the selected ones are.
+_SCAN = 5000
 
 
 class NotReplayableError(Refusal):
@@ -105,41 +107,42 @@ def run_replay(subscription: Subscription, replay_id: UUID, *, per_s: float | No
     Effect and progress commit together: killed at any line, it is run again and goes on where it was.
     """
     began_at, handed = time.monotonic(), 0
-    while batch := _run_batch(subscription, replay_id, limit=_batch(per_s)):
-        handed += batch
+    while (page := _run_batch(subscription, replay_id, limit=_batch(per_s))) is not None:
+        handed += len(page.found)
         if per_s:
             time.sleep(max(0.0, began_at + handed / per_s - time.monotonic()))
     handled: int = EventReplay.objects.using(PRIMARY).get(pk=replay_id).handled
     return handled
 
 
-def _run_batch(subscription: Subscription, replay_id: UUID, *, limit: int) -> int:
+def _run_batch(subscription: Subscription, replay_id: UUID, *, limit: int) -> Page | None:
+    """Hand over what the next piece of the log holds, and return it; None when all of it is done."""
     with transaction.atomic(using=PRIMARY):
         row = EventReplay.objects.using(PRIMARY).select_for_update(no_key=True).get(pk=replay_id)
         if row.done_at is not None:
-            return 0
+            return None
         selection = Selection(row.types, row.since, row.until, row.aggregate_id)
         after = Cursor(row.position_xid, row.position)
-        found = _read(subscription, selection, after=after, end_xid=row.end_xid, limit=limit)
-        if found:
-            subscription.handle([replace(one.event, replay=True) for one in found])
-            row.position_xid, row.position = found[-1].cursor.xid, found[-1].cursor.position
-            row.handled += len(found)
-        else:
+        page = _read(subscription, selection, after=after, end_xid=row.end_xid, limit=limit)
+        if page.found:
+            subscription.handle([replace(one.event, replay=True) for one in page.found])
+            row.handled += len(page.found)
+        if page.end == after:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT clock_timestamp()")
                 row.done_at = cursor.fetchone()[0]
+        row.position_xid, row.position = page.end.xid, page.end.position
         row.save(using=PRIMARY)
-    return len(found)
+    return page
 
 
 def _read(
     subscription: Subscription, selection: Selection, *, after: Cursor, end_xid: int, limit: int
-) -> list[Found]:
+) -> Page:
     parameters = _parameters(subscription, selection, after=after, end_xid=end_xid)
     with connection.cursor() as cursor:
-        cursor.execute(_READ, {**parameters, "limit": limit})
-        return [found_of(row) for row in cursor.fetchall()]
+        cursor.execute(_READ, {**parameters, "limit": limit, "scan": _SCAN})
+        return page_of(cursor.fetchall(), after=after, limit=limit)
 
 
 def _parameters(
@@ -183,14 +186,12 @@ def _batch(per_s: float | None) -> int:
     return _BATCH if per_s is None else max(1, min(_BATCH, int(per_s)))
 
 
+_BEFORE_IT_BEGAN = "xid < coalesce(%(end_xid)s::xid8, pg_snapshot_xmin(pg_current_snapshot()))"
 _SELECTED = """
-FROM resilience_event
-WHERE (xid, position) > (%(xid)s::xid8, %(position)s)
-  AND xid < coalesce(%(end_xid)s::xid8, pg_snapshot_xmin(pg_current_snapshot()))
-  AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
-  AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
-  AND (%(aggregate)s::uuid IS NULL OR aggregateid = %(aggregate)s)
+    (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+    AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+    AND (%(aggregate)s::uuid IS NULL OR aggregateid = %(aggregate)s)
 """
-_COUNT = f"SELECT count(*) {_SELECTED}"
-_READ = f"SELECT xid, position, {EVENT_COLUMNS} {_SELECTED} ORDER BY xid, position LIMIT %(limit)s"
+_COUNT = f"SELECT count(*) FROM resilience_event WHERE {_BEFORE_IT_BEGAN} AND {_SELECTED}"  # noqa: S608
+_READ = page_statement(among=_BEFORE_IT_BEGAN, wanted=_SELECTED)
