@@ -12,7 +12,7 @@ from resilience.apikeys.authentication import principal_of
 from resilience.events.asyncapi import document
 from resilience.events.days import beginning
 from resilience.events.declaration import event_types
-from resilience.events.following import read_after
+from resilience.events.following import latest, read_after
 from resilience.events.reading import Cursor, Page
 from resilience.events.shapes import EventPage
 from resilience.rest.errors import Refusal, invalid_field
@@ -27,6 +27,7 @@ class EventsForgotten(Refusal):
 
 
 _PARAMETERS = frozenset({"after", "types", "limit"})
+_LATEST = "latest"
 # A client whose events are rare is led past those of others, this many reads at a time; then it gets an
 # empty page with a cursor that has moved, and asks again.
 _READS_MAX = 40
@@ -54,7 +55,7 @@ class EventsView(APIView):
         operation_id="listEvents",
         responses={200: EventPage},
         parameters=[
-            OpenApiParameter("after", str, description="`next_cursor` of an earlier page"),
+            OpenApiParameter("after", str, description="`next_cursor` of an earlier page, or `latest`"),
             OpenApiParameter("types", str, description="event types, with commas between them"),
             OpenApiParameter("limit", int),
         ],
@@ -62,6 +63,7 @@ class EventsView(APIView):
     def get(self, request: Request) -> Response:
         """List your events in the order of the log, from the first one or behind `after`.
 
+        `after=latest` gives an empty page whose cursor leads to what happens from now on.
         Nothing is ever added before a cursor. A page may be empty: go on with its `next_cursor`, later.
         """
         parameters = query_parameters(request, allowed=_PARAMETERS)
@@ -94,6 +96,8 @@ def _read(after: Cursor, *, client: str, types: tuple[str, ...] | None, limit: i
 def _place(after: str | None, *, scope: str) -> Cursor:
     if after is None:
         return Cursor()
+    if after == _LATEST:
+        return latest()
     xid, _, position = open_cursor(after, scope=scope, field="after").partition(".")
     place = Cursor(int(xid), int(position))
     mark = beginning()

@@ -54,6 +54,29 @@ def test_a_client_reads_its_own_events_page_by_page_and_goes_on_later(reader: Ca
     assert numbers(later) == [5]
 
 
+def test_from_the_latest_on_only_what_happens_from_then_on(reader: Caller) -> None:
+    tell(1)
+    told, may_commit = Signal(), Signal()
+
+    def under_way() -> None:
+        with transaction.atomic():
+            append([Fact(new_id(), Happened(2), "shop")], occurred_at=clock.now())
+            told.set()
+            assert may_commit.wait(10)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(under_way)
+        assert told.wait(10)
+        start = reader.get(f"{EVENTS}?after=latest").json()
+        may_commit.set()
+        writing.result()
+    tell(3)
+
+    assert start["data"] == []
+    assert numbers(reader.get(f"{EVENTS}?after={start['next_cursor']}").json()) == [2, 3]
+
+
 def test_events_of_an_order_come_as_cloud_events_and_its_payments_too() -> None:
     known_keys.forget_all()
     stock(10)
