@@ -8,6 +8,7 @@ from resilience.events.days import Mark, beginning, keep_days
 from resilience.events.dead_letters import (
     AlreadyRedeliveredError,
     DeadLetterNotFoundError,
+    EarlierLetterWaitsError,
     RedeliveryFailedError,
     redeliver,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Counts",
     "Cursor",
     "DeadLetterNotFoundError",
+    "EarlierLetterWaitsError",
     "Event",
     "EventType",
     "Fact",

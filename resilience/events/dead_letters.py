@@ -1,10 +1,10 @@
 """Events that a subscription gave up on: kept whole, and handed over again when somebody says so."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from resilience.errors import Operational, Refusal
@@ -14,6 +14,7 @@ from resilience.events.subscription import Handler, subscription_named
 from resilience.routing.databases import PRIMARY
 
 _ERROR_CHARS_MAX = 2000
+_PAGE = 100
 # What a letter says that was never tried, because one of its aggregate before it was given up.
 PARKED = "parked: an earlier event of its aggregate is a dead letter"
 
@@ -28,6 +29,12 @@ class AlreadyRedeliveredError(Refusal):
     """The dead letter was handed over before, with success."""
 
     code = "dead_letter_already_redelivered"
+
+
+class EarlierLetterWaitsError(Refusal):
+    """The subscription keeps the order of an aggregate, and an earlier event of it is still a dead letter."""
+
+    code = "dead_letter_out_of_order"
 
 
 class RedeliveryFailedError(Operational):
@@ -70,9 +77,11 @@ def bury(subscription: str, event: Event, *, error: str, attempts: int) -> None:
 def redeliver(dead_letter_id: UUID) -> None:
     """Hand a dead letter to its subscription once more; its effect and the note of it commit together.
 
-    Later events of the same aggregate may have been handled meanwhile: `Event.sequence` tells a
-    handler. Raises DeadLetterNotFoundError, AlreadyRedeliveredError, UnknownSubscriptionError,
-    or RedeliveryFailedError, from what the handler raised.
+    Of a subscription that skips poison later events of the same aggregate may have been handled meanwhile:
+    `Event.sequence` tells a handler. One that parks gets them in order: nothing behind this one was handled,
+    and what comes meanwhile is parked until this commits. Raises DeadLetterNotFoundError,
+    AlreadyRedeliveredError, UnknownSubscriptionError, EarlierLetterWaitsError, or RedeliveryFailedError,
+    from what the handler raised.
     """
     letters = DeadLetter.objects.using(PRIMARY).filter(pk=dead_letter_id)
     try:
@@ -82,18 +91,64 @@ def redeliver(dead_letter_id: UUID) -> None:
                 raise DeadLetterNotFoundError("there is no such dead letter", dead_letter=dead_letter_id)
             if letter.redelivered_at is not None:
                 raise AlreadyRedeliveredError("it was redelivered before", dead_letter=dead_letter_id)
-            handler = subscription_named(letter.subscription).handle
+            subscription = subscription_named(letter.subscription)
+            if subscription.on_poison == "park":
+                _refuse_out_of_order(letter)
             if _enter_inbox(letter):
-                _handle(handler, letter)
+                _handle(subscription.handle, letter)
             letters.update(redelivered_at=Now())
     except RedeliveryFailedError as failure:
         letters.update(attempts=F("attempts") + 1, error=describe(failure.__cause__))
         raise
 
 
+def in_order(subscription: str) -> QuerySet[DeadLetter]:
+    """Return the letters that wait, each aggregate's in the order of the log."""
+    waiting = DeadLetter.objects.using(PRIMARY).filter(subscription=subscription, redelivered_at=None)
+    return waiting.order_by("aggregateid", "sequence")
+
+
+def redeliver_all(subscription: str) -> Iterator[tuple[DeadLetter, BaseException | None]]:
+    """Redeliver every letter that waits, in order; yield each one tried, with what its handler raised.
+
+    Where one fails again its aggregate's later ones are left alone: they would be out of order. One that
+    somebody else redelivers meanwhile is left out.
+    """
+    letters, reached = in_order(subscription), Q()
+    while page := list(letters.filter(reached)[:_PAGE]):
+        last = page[-1]
+        reached = Q(aggregateid__gt=last.aggregateid) | Q(
+            aggregateid=last.aggregateid, sequence__gt=last.sequence
+        )
+        for letter in page:
+            try:
+                redeliver(letter.pk)
+            except AlreadyRedeliveredError:
+                continue
+            except RedeliveryFailedError as failure:
+                yield letter, failure.__cause__
+                reached = Q(aggregateid__gt=letter.aggregateid)
+                break
+            yield letter, None
+
+
 def describe(error: BaseException | None) -> str:
     """Return an error's class and message, short enough and fit for a text column."""
     return f"{type(error).__name__}: {error}".replace("\x00", "")[:_ERROR_CHARS_MAX]
+
+
+def _refuse_out_of_order(letter: DeadLetter) -> None:
+    earlier = DeadLetter.objects.using(PRIMARY).filter(
+        subscription=letter.subscription,
+        aggregateid=letter.aggregateid,
+        sequence__lt=letter.sequence,
+        redelivered_at=None,
+    )
+    if first := earlier.order_by("sequence").first():
+        raise EarlierLetterWaitsError(
+            f"An earlier event of its {letter.aggregatetype} waits too: redeliver {first.pk} before it.",
+            dead_letter=letter.pk,
+        )
 
 
 def _enter_inbox(letter: DeadLetter) -> bool:

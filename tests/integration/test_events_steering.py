@@ -171,6 +171,47 @@ def test_dead_letters_are_handed_over_in_the_order_of_their_aggregate(monkeypatc
     assert said("dead-letters", reader.name) == ""
 
 
+def test_all_letters_are_handed_over_however_many(monkeypatch: Any) -> None:
+    heard, is_broken = Heard(), [True]
+
+    def handle(events: Sequence[Event]) -> None:
+        if is_broken[0] or events[0].data["number"] == 60:  # type: ignore[misc]
+            raise ZeroDivisionError
+        heard(events)
+
+    reader = of_kit("steered.many", handle, on_poison="park")
+    monkeypatch.setitem(subscription._subscriptions, reader.name, reader)
+    first, sick, last = sorted(new_id() for _aggregate in range(3))
+    for aggregate in (first, sick, last):
+        publish_committed(*((aggregate, number) for number in range(50, 150)))
+    run_until_idle(reader)
+    is_broken[0] = False
+    assert DeadLetter.objects.count() == 300
+    assert said("dead-letters", reader.name).endswith("and 200 more\n")
+
+    told = said("dead-letters", reader.name, "--redeliver")
+
+    # One of each aggregate fails again, and what follows it there is left alone.
+    assert (told.count("redelivered"), told.count("failed again")) == (30, 3)
+    assert heard.numbers == [*range(50, 60)] * 3
+    assert DeadLetter.objects.filter(redelivered_at=None).count() == 270
+
+
+def test_a_replay_passes_many_events_that_are_not_selected_in_short_transactions() -> None:
+    heard = Heard()
+    reader = of_kit("steered", heard, is_replayable=True)
+    rare = new_id()
+    for number in range(12):
+        publish_committed(*((new_id(), 0) for _other in range(600)), (rare, number))
+    replay_id = begin_replay(reader, Selection(aggregate_id=rare), because())
+
+    assert run_replay(reader, replay_id) == 12
+    assert heard.numbers == list(range(12))
+    assert run_replay(reader, replay_id) == 12
+    row = EventReplay.objects.get()
+    assert (row.done_at is not None, row.handled) == (True, 12)
+
+
 def test_a_replay_killed_with_9_is_continued() -> None:
     replay = (
         "import django; django.setup()\n"

@@ -11,6 +11,7 @@ from resilience.events import (
     AlreadyRedeliveredError,
     Counts,
     DeadLetterNotFoundError,
+    EarlierLetterWaitsError,
     Event,
     Fact,
     RedeliveryFailedError,
@@ -381,6 +382,8 @@ def test_behind_a_poisonous_event_its_aggregate_waits_in_order_and_others_go_on(
     assert [(letter.payload["number"], letter.attempts) for letter in letters] == [(2, 3), (3, 0), (4, 0)]
 
     is_mended.append(True)
+    with pytest.raises(EarlierLetterWaitsError, match=str(letters[0].pk)):
+        redeliver(letters[1].pk)
     redeliver(letters[0].pk)
     publish_committed((sick, 5))  # behind two that still wait
     run_until_idle(reader)

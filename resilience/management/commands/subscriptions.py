@@ -12,13 +12,8 @@ from django.db.models import Count
 
 from resilience import clock
 from resilience.errors import HoldfastError
-from resilience.events import (
-    RedeliveryFailedError,
-    Subscription,
-    redeliver,
-    subscription_named,
-    subscriptions,
-)
+from resilience.events import Subscription, subscription_named, subscriptions
+from resilience.events.dead_letters import in_order, redeliver_all
 from resilience.events.lag import Lag, lag, lag_by_lane
 from resilience.events.models import DeadLetter, SubscriptionState
 from resilience.events.steering import (
@@ -47,7 +42,7 @@ class Command(BaseCommand):
             acting = verbs.add_parser(verb, help=says)
             acting.add_argument("name")
             _operator(acting)
-        letters = verbs.add_parser("dead-letters", help="what it gave up on, the oldest first")
+        letters = verbs.add_parser("dead-letters", help="what it gave up on, in order")
         letters.add_argument("name")
         letters.add_argument("--redeliver", action="store_true", help="hand all of them over again, in order")
         replaying = verbs.add_parser("replay", help="hand over events of the past once more")
@@ -105,20 +100,16 @@ class Command(BaseCommand):
 
     def _letters(self, name: str, *, again: bool) -> None:
         subscription_named(name)
-        letters = DeadLetter.objects.filter(subscription=name, redelivered_at=None)
-        # In the order of the log within each aggregate: an order is confirmed after it was placed.
-        failed = set()
-        for letter in letters.order_by("aggregateid", "sequence")[:_LETTERS_SHOWN]:
-            told = f"{letter.pk}  {letter.type} {letter.aggregateid} #{letter.sequence}: {letter.error}"
-            if again and letter.aggregateid not in failed:
-                try:
-                    redeliver(letter.pk)
-                    told = f"redelivered {told}"
-                except RedeliveryFailedError as error:
-                    # What comes behind it would be out of order.
-                    failed.add(letter.aggregateid)
-                    told = f"failed again {told}: {error.__cause__}"
-            self.stdout.write(told)
+        if again:
+            for letter, error in redeliver_all(name):
+                ended = f"failed again: {error}:" if error else "redelivered"
+                self.stdout.write(f"{ended} {_told(letter)}")
+            return
+        letters = in_order(name)
+        for letter in letters[:_LETTERS_SHOWN]:
+            self.stdout.write(_told(letter))
+        if (more := letters.count() - _LETTERS_SHOWN) > 0:
+            self.stdout.write(f"and {more} more")
 
     def _replay(self, options: dict[str, Any]) -> None:
         subscription = subscription_named(options["name"])
@@ -130,6 +121,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Replay {replay_id}; if it is interrupted: --continue {replay_id}")
         handled = run_replay(subscription, replay_id, per_s=options["per_s"])
         self.stdout.write(f"{handled} events were handed over.")
+
+
+def _told(letter: DeadLetter) -> str:
+    return f"{letter.pk}  {letter.type} {letter.aggregateid} #{letter.sequence}: {letter.error}"
 
 
 def _behind(behind: Lag) -> str:
