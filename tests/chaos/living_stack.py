@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,8 +83,26 @@ class LivingStack:
 
 
 @contextmanager
-def living_stack(folder: Path, *options: str) -> Iterator[LivingStack]:
-    """Copy the project into `folder`, run `manage.py up --detach` there, and `down` at the end."""
+def living_stack(*options: str) -> Iterator[LivingStack]:
+    """Copy the project, run `manage.py up --detach` there, and `down` at the end.
+
+    Not into pytest's directory, which every other run of this user closes to whom PostgreSQL and Redis
+    run as: a Redis that is killed would stay away.
+    """
+    with tempfile.TemporaryDirectory(prefix="holdfast-chaos-", ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o711)
+        folder = Path(place) / "holdfast"
+        folder.mkdir(0o711)
+        _copy_project(folder)
+        stack = LivingStack(folder)
+        try:
+            stack.manage("up", "--detach", "--no-demo", *options)
+            yield stack
+        finally:
+            stack.manage("down")
+
+
+def _copy_project(folder: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=FOLDER, capture_output=True, text=True, check=True
     ).stdout
@@ -91,12 +110,6 @@ def living_stack(folder: Path, *options: str) -> Iterator[LivingStack]:
         if (FOLDER / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(FOLDER / name, folder / name)
-    stack = LivingStack(folder)
-    try:
-        stack.manage("up", "--detach", "--no-demo", *options)
-        yield stack
-    finally:
-        stack.manage("down")
 
 
 def _clean_environment() -> dict[str, str]:

@@ -4,7 +4,6 @@ How fast is a question for `make gameday`, on a machine that does nothing else.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,8 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def proxied() -> Iterator[LivingStack]:
-    # Not pytest's directory, which every other run of this user closes again to whom PostgreSQL runs as.
-    with tempfile.TemporaryDirectory(prefix="holdfast-gamedays-", ignore_cleanup_errors=True) as place:
-        Path(place).chmod(0o711)
-        folder = Path(place) / "holdfast"
-        folder.mkdir(0o711)
-        with living_stack(folder, "--with-proxies", "--synchronous") as running:
-            yield running
+    with living_stack("--with-proxies", "--synchronous") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,9 @@ from config.stack.servers import PRIMARY, Addresses
 from tests.harness import FOLDER
 from tests.processes import is_alive, wait_until
 
+# Starting everything takes about 10 s here, and more while other work runs.
 START_LIMIT_S = 90
 STOP_LIMIT_S = 30
-
-# Starting everything takes about 10 s here, and more while other work runs.
 
 
 class StackFolder:
