@@ -67,7 +67,7 @@ def run_until_idle(reader: Subscription) -> Counts:
 def serving(*served: Subscription) -> Iterator[None]:
     """Serve subscriptions as their process does, until the block ends."""
     stop = Signal()
-    process = Thread(target=lambda: serve(served, stop=stop, random=Random(1)))
+    process = Thread(target=lambda: serve(served, stop=stop, random=Random(1)), daemon=True)
     process.start()
     try:
         yield

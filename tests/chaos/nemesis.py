@@ -40,7 +40,7 @@ class Nemesis:
 
     def start(self) -> None:
         """Begin."""
-        self._thread = threading.Thread(target=self._kill_again_and_again)
+        self._thread = threading.Thread(target=self._kill_again_and_again, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -39,7 +39,9 @@ class Storefront:
         """Begin, with some orders in flight at a time."""
         for number in range(shoppers):
             shopper = Random(self.random.random())
-            thread = threading.Thread(target=self._shop, args=(number, shopper, self.rate / shoppers))
+            thread = threading.Thread(
+                target=self._shop, args=(number, shopper, self.rate / shoppers), daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 

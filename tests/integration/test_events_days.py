@@ -328,7 +328,7 @@ def test_publishing_goes_on_while_days_are_opened_and_forgotten(lake: Storage) -
         finally:
             connection.close()
 
-    publishers = [Thread(target=publish_for_ever) for _ in range(3)]
+    publishers = [Thread(target=publish_for_ever, daemon=True) for _ in range(3)]
     for publisher in publishers:
         publisher.start()
     try:
