@@ -81,11 +81,13 @@ class _Bounded(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address that takes it."""
-        for number, address in enumerate(self.addresses, start=1):
+        for others, address in zip(reversed(range(len(self.addresses))), self.addresses, strict=True):
             try:
-                stream = self._backend.connect_tcp(address, port, timeout=_left_s(self.until))
-            except httpcore.ConnectError:
-                if number == len(self.addresses):
+                # One that does not answer at all leaves the others as much time as it took.
+                timeout_s = _left_s(self.until) / (others + 1)
+                stream = self._backend.connect_tcp(address, port, timeout=timeout_s)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if others == 0:
                     raise
             else:
                 return _BoundedStream(stream, until=self.until)
