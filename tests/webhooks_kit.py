@@ -76,7 +76,10 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # the sender was killed in the middle of it
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, answered, text = receiver.take(Received(self.path, headers, body))
             try:
