@@ -163,7 +163,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_filter = (("disabled_at", admin.EmptyFieldListFilter), ("failing_since", admin.EmptyFieldListFilter))
     search_fields = ("client", "url")
     ordering = ("client", "url")
-    exclude = ("secret", "secret_before")
+    exclude = ("secret", "secrets_before")
 
 
 @admin.register(WebhookDelivery)

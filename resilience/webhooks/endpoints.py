@@ -1,6 +1,7 @@
 """What a client does with its endpoints and their deliveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,10 +21,11 @@ from resilience.webhooks.errors import (
     WebhookEndpointExistsError,
     WebhookEndpointNotFoundError,
     WebhookEndpointsExhaustedError,
+    WebhookSecretsExhaustedError,
 )
 from resilience.webhooks.fan_out import body_of
 from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from resilience.webhooks.signing import new_secret
+from resilience.webhooks.signing import new_secret, replaced
 from resilience.webhooks.states import DeliveryState, DisabledReason
 from resilience.webhooks.targets import TargetRefusedError, addresses_of, parse_target, system_resolver
 
@@ -31,6 +33,8 @@ from resilience.webhooks.targets import TargetRefusedError, addresses_of, parse_
 ENDPOINTS_MAX = 20
 # Long enough to bring a new secret to every receiver.
 ROTATION_OVERLAP = timedelta(hours=24)
+# Each signs every delivery.
+SECRETS_BEFORE_MAX = 4
 TEST_TYPE = "webhook.test"
 # What one call sends again at most; call again for the rest.
 REDELIVERED_MAX = 1000
@@ -50,14 +54,15 @@ class EndpointDraft:
 
 def endpoints_of(client: str) -> QuerySet[WebhookEndpoint]:
     """Return a client's endpoints."""
-    return WebhookEndpoint.objects.using(PRIMARY).filter(client=client)
+    rows = WebhookEndpoint.objects.using(PRIMARY).filter(client=client)
+    return rows.exclude(disabled_reason=DisabledReason.DELETED)
 
 
 def endpoint_of(client: str, endpoint_id: UUID) -> WebhookEndpoint:
     """Return one of them; raises WebhookEndpointNotFoundError."""
     found = endpoints_of(client).filter(pk=endpoint_id).first()
     if found is None:
-        raise WebhookEndpointNotFoundError(f"There is no webhook endpoint {endpoint_id}.")
+        raise _not_found(endpoint_id)
     return found
 
 
@@ -68,8 +73,8 @@ def deliveries_of(endpoint: WebhookEndpoint) -> QuerySet[WebhookDelivery]:
 
 def delivery_of(client: str, delivery_id: UUID) -> WebhookDelivery:
     """Return a client's delivery; raises WebhookDeliveryNotFoundError."""
-    rows = WebhookDelivery.objects.using(PRIMARY).filter(endpoint__client=client).select_related("endpoint")
-    found = rows.filter(pk=delivery_id).first()
+    rows = WebhookDelivery.objects.using(PRIMARY).filter(endpoint__in=endpoints_of(client))
+    found = rows.filter(pk=delivery_id).select_related("endpoint").first()
     if found is None:
         raise WebhookDeliveryNotFoundError(f"There is no webhook delivery {delivery_id}.")
     return found
@@ -87,6 +92,7 @@ def create_endpoint(client: str, draft: EndpointDraft, *, now: datetime) -> Webh
     WebhookEndpointsExhaustedError.
     """
     endpoint = WebhookEndpoint(client=client, secret=new_secret(), created_at=now)
+    _refuse(draft)
     _change(endpoint, draft, now=now)
     with transaction.atomic(using=PRIMARY):
         with connection.cursor() as cursor:
@@ -104,26 +110,37 @@ def update_endpoint(
     client: str, endpoint_id: UUID, draft: EndpointDraft, *, now: datetime
 ) -> WebhookEndpoint:
     """Change what `draft` says; raises what `create_endpoint` does, and WebhookEndpointNotFoundError."""
-    with transaction.atomic(using=PRIMARY):
-        endpoint_of(client, endpoint_id)
-        endpoint = WebhookEndpoint.objects.using(PRIMARY).select_for_update(no_key=True).get(pk=endpoint_id)
+    # Before the row is locked: a name server may take its time, and the senders wait for the row.
+    _refuse(draft)
+    with _locked(client, endpoint_id) as endpoint:
         _change(endpoint, draft, now=now)
         _save(endpoint)
     return endpoint
 
 
-def delete_endpoint(client: str, endpoint_id: UUID) -> None:
-    """Delete an endpoint with its deliveries; raises WebhookEndpointNotFoundError."""
-    endpoint_of(client, endpoint_id).delete()
+def delete_endpoint(client: str, endpoint_id: UUID, *, now: datetime) -> None:
+    """Delete an endpoint with its deliveries; raises WebhookEndpointNotFoundError.
+
+    Its rows may be a million: nobody sees them any more, nothing is sent, and they go piece by piece.
+    """
+    with _locked(client, endpoint_id) as endpoint:
+        endpoint.disabled_at, endpoint.disabled_reason = now, DisabledReason.DELETED
+        endpoint.save(using=PRIMARY)
 
 
 def rotate_secret(client: str, endpoint_id: UUID, *, now: datetime) -> WebhookEndpoint:
-    """Give an endpoint a new secret; the one before signs too for a day."""
-    with transaction.atomic(using=PRIMARY):
-        endpoint_of(client, endpoint_id)
-        endpoint = WebhookEndpoint.objects.using(PRIMARY).select_for_update(no_key=True).get(pk=endpoint_id)
-        endpoint.secret_before, endpoint.secret_before_until = endpoint.secret, now + ROTATION_OVERLAP
-        endpoint.secret = new_secret()
+    """Give an endpoint a new secret; each one before signs too until its day is over.
+
+    Raises WebhookEndpointNotFoundError and WebhookSecretsExhaustedError.
+    """
+    with _locked(client, endpoint_id) as endpoint:
+        before = replaced(endpoint.secret, endpoint.secrets_before, until=now + ROTATION_OVERLAP, now=now)
+        if len(before) > SECRETS_BEFORE_MAX:
+            raise WebhookSecretsExhaustedError(
+                f"{SECRETS_BEFORE_MAX} earlier secrets still sign; the oldest until {before[-1]['until']}. "
+                "Rotate after that, or make a new endpoint."
+            )
+        endpoint.secret, endpoint.secrets_before = new_secret(), before
         _save(endpoint)
     return endpoint
 
@@ -153,7 +170,6 @@ def send_test(client: str, endpoint_id: UUID, *, now: datetime) -> WebhookDelive
         sequence=0,
         body=body_of(event),
         due_at=now,
-        tried_since=now,
         created_at=now,
     )
 
@@ -166,23 +182,43 @@ def redeliver(client: str, delivery_id: UUID, *, now: datetime) -> WebhookDelive
     return delivery_of(client, delivery_id)
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Settled deliveries made in [since, until), failed ones only or all, behind the delivery `after`."""
+
+    since: datetime
+    until: datetime
+    only_failed: bool = True
+    after: UUID | None = None
+
+
 def redeliver_many(
-    client: str, endpoint_id: UUID, *, since: datetime, until: datetime, only_failed: bool, now: datetime
-) -> int:
-    """Send an endpoint's settled deliveries of a time again, the oldest first; return how many."""
+    client: str, endpoint_id: UUID, selection: Selection, *, now: datetime
+) -> tuple[int, UUID | None]:
+    """Send an endpoint's selected deliveries again, the oldest first, a thousand at most.
+
+    Returns how many, and the last one looked at: go on `after` it. None: there are no more.
+    """
     endpoint = endpoint_of(client, endpoint_id)
     _refuse_disabled(endpoint)
-    states = [DeliveryState.FAILED] if only_failed else [DeliveryState.FAILED, DeliveryState.DELIVERED]
-    wanted = deliveries_of(endpoint).filter(created_at__gte=since, created_at__lt=until, state__in=states)
+    states = [DeliveryState.FAILED]
+    if not selection.only_failed:
+        states.append(DeliveryState.DELIVERED)
+    wanted = deliveries_of(endpoint).filter(
+        created_at__gte=selection.since, created_at__lt=selection.until, state__in=states
+    )
+    if selection.after is not None:
+        wanted = wanted.filter(pk__gt=selection.after)
     ids = list(wanted.order_by("pk").values_list("pk", flat=True)[:REDELIVERED_MAX])
-    return _send_again(WebhookDelivery.objects.using(PRIMARY).filter(pk__in=ids, state__in=states), now=now)
+    chosen = WebhookDelivery.objects.using(PRIMARY).filter(pk__in=ids, state__in=states)
+    return _send_again(chosen, now=now), ids[-1] if len(ids) == REDELIVERED_MAX else None
 
 
 def _send_again(rows: QuerySet[WebhookDelivery], *, now: datetime) -> int:
     again: Mapping[str, Any] = {
         "state": DeliveryState.PENDING,
         "due_at": now,
-        "tried_since": now,
+        "tried_since": None,
         "settled_at": None,
     }
     return rows.update(**again)
@@ -193,14 +229,33 @@ def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
         raise WebhookEndpointDisabledError("This endpoint is disabled. Enable it first.")
 
 
-def _change(endpoint: WebhookEndpoint, draft: EndpointDraft, *, now: datetime) -> None:
+@contextmanager
+def _locked(client: str, endpoint_id: UUID) -> Iterator[WebhookEndpoint]:
+    """Lend a client's endpoint, its row locked, in a transaction; raises WebhookEndpointNotFoundError."""
+    with transaction.atomic(using=PRIMARY):
+        found = endpoints_of(client).select_for_update(no_key=True).filter(pk=endpoint_id).first()
+        if found is None:
+            raise _not_found(endpoint_id)
+        yield found
+
+
+def _not_found(endpoint_id: UUID) -> WebhookEndpointNotFoundError:
+    return WebhookEndpointNotFoundError(f"There is no webhook endpoint {endpoint_id}.")
+
+
+def _refuse(draft: EndpointDraft) -> None:
     if draft.url is not None:
         _refuse_target(draft.url)
+    if draft.types is not None:
+        _refuse_unknown(draft.types)
+
+
+def _change(endpoint: WebhookEndpoint, draft: EndpointDraft, *, now: datetime) -> None:
+    if draft.url is not None:
         endpoint.url = draft.url
     if draft.description is not None:
         endpoint.description = draft.description
     if draft.types is not None:
-        _refuse_unknown(draft.types)
         endpoint.types = list(dict.fromkeys(draft.types))
     if draft.is_ordered is not None:
         endpoint.is_ordered = draft.is_ordered

@@ -27,6 +27,12 @@ class WebhookEndpointsExhaustedError(Refusal):
     code = "webhook_endpoints_exhausted"
 
 
+class WebhookSecretsExhaustedError(Refusal):
+    """More earlier secrets than may still sign."""
+
+    code = "webhook_secrets_exhausted"
+
+
 class WebhookEndpointDisabledError(Refusal):
     """The endpoint is turned off, so nothing can be sent to it."""
 

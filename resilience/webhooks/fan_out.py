@@ -46,6 +46,5 @@ def _deliveries(
             sequence=event.sequence,
             body=body,
             due_at=now,
-            tried_since=now,
             created_at=now,
         )

@@ -6,9 +6,12 @@ from resilience.pulse import Query
 
 # Only of receivers that answer: one that does not is its owner's matter, and shown to him.
 _OLDEST_DUE = """
-    SELECT extract(epoch FROM clock_timestamp() - min(d.due_at))
-    FROM resilience_webhook_delivery AS d JOIN resilience_webhook_endpoint AS e ON e.id = d.endpoint_id
-    WHERE d.state = 'pending' AND e.disabled_at IS NULL AND e.failures_in_row = 0
+    SELECT extract(epoch FROM clock_timestamp() - min(oldest.due_at))
+    FROM resilience_webhook_endpoint AS e CROSS JOIN LATERAL (
+        SELECT d.due_at FROM resilience_webhook_delivery AS d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending' ORDER BY d.due_at LIMIT 1
+    ) AS oldest
+    WHERE e.disabled_at IS NULL AND e.failures_in_row = 0
 """
 
 register_backlog(

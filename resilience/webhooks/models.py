@@ -13,7 +13,8 @@ from resilience.webhooks.states import DeliveryState, DisabledReason
 class WebhookEndpoint(models.Model):
     """An address of a client. `types` empty: every event type. `is_ordered`: see docs/webhooks.md.
 
-    The secrets are kept as they are, because each delivery is signed with them. `failures_in_row`,
+    The secrets are kept as they are, because each delivery is signed with them; `secrets_before` are those
+    that still sign, the newest first: {"secret": …, "until": RFC 3339}. `failures_in_row`,
     `failing_since` and `paused_until` are its breaker, which all senders share.
     """
 
@@ -24,8 +25,7 @@ class WebhookEndpoint(models.Model):
     types = ArrayField(models.CharField(max_length=128), default=list)
     is_ordered = models.BooleanField(default=False)
     secret = models.CharField(max_length=128)
-    secret_before = models.CharField(max_length=128, default="")
-    secret_before_until = models.DateTimeField(null=True)
+    secrets_before = models.JSONField(default=list)
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=16, default="")
     failures_in_row = models.PositiveIntegerField(default=0)
@@ -37,7 +37,11 @@ class WebhookEndpoint(models.Model):
         app_label = "resilience"
         db_table = "resilience_webhook_endpoint"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["client", "url"], name="a_client_names_an_address_once"),
+            models.UniqueConstraint(
+                fields=["client", "url"],
+                condition=~Q(disabled_reason=DisabledReason.DELETED.value),
+                name="a_client_names_an_address_once",
+            ),
             models.CheckConstraint(
                 condition=Q(disabled_at__isnull=True, disabled_reason="")
                 | Q(
@@ -65,8 +69,8 @@ class WebhookDelivery(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
-    # Since when it is tried: when it was made, or asked for again.
-    tried_since = models.DateTimeField()
+    # The first attempt since it was made, or asked for again: until then it waits, and is not given up.
+    tried_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
 
@@ -95,6 +99,11 @@ class WebhookDelivery(models.Model):
                 fields=["endpoint", "aggregate_id", "sequence"],
                 condition=Q(state="pending"),
                 name="webhook_delivery_in_order",
+            ),
+            models.Index(
+                fields=["endpoint", "leased_until"],
+                condition=Q(state="pending", leased_until__isnull=False),
+                name="webhook_delivery_held",
             ),
             models.Index(fields=["endpoint", "-id"], name="webhook_delivery_newest"),
             models.Index(fields=["aggregate_id"], name="webhook_delivery_of_aggregate"),

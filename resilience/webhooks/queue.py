@@ -1,5 +1,6 @@
 """Due deliveries: claimed for a while by one sender, settled by whoever still holds the claim."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from resilience.events import Fact, append
 from resilience.routing.databases import PRIMARY
 from resilience.webhooks.events import WebhookEndpointDisabled
 from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from resilience.webhooks.signing import still_valid
 from resilience.webhooks.states import DeliveryState, DisabledReason
 from resilience.webhooks.verdicts import FAILING_FOR, FAILURES_IN_ROW_MAX, Reply, Verdict, pause_s, verdict
 
@@ -62,7 +64,7 @@ def settle(claimed: Claim, reply: Reply, *, now: datetime, random: Random) -> Ve
 
     None when the claim is lost: another sender has the delivery, and its word counts.
     """
-    follows = verdict(reply, attempt=claimed.attempt, created_at=claimed.tried_since, now=now, random=random)
+    follows = verdict(reply, attempt=claimed.attempt, tried_since=claimed.tried_since, now=now, random=random)
     with transaction.atomic(using=PRIMARY):
         held = WebhookDelivery.objects.using(PRIMARY).filter(
             pk=claimed.delivery_id, attempts=claimed.attempt, state=DeliveryState.PENDING
@@ -123,8 +125,7 @@ def _disable(endpoint: WebhookEndpoint, reason: DisabledReason, *, now: datetime
 
 
 def _claim(row: tuple[Any, ...], *, now: datetime) -> Claim:
-    id_, endpoint_id, event_id, body, attempt, tried_since, url, secret, secret_before, before_until = row
-    is_rotating = secret_before and before_until is not None and before_until > now
+    id_, endpoint_id, event_id, body, attempt, tried_since, url, secret, before = row
     return Claim(
         delivery_id=id_,
         endpoint_id=endpoint_id,
@@ -133,10 +134,12 @@ def _claim(row: tuple[Any, ...], *, now: datetime) -> Claim:
         attempt=attempt,
         tried_since=tried_since,
         url=url,
-        secrets=(secret, secret_before) if is_rotating else (secret,),
+        secrets=(secret, *(old["secret"] for old in still_valid(json.loads(before), now=now))),
     )
 
 
+# The first due one is asked for in an order, so that no plan reads the whole backlog for it.
+# Who has least under way comes first, by lot among equals: a receiver with a backlog takes no other's turn.
 # The last conditions are asked again of the newest version of a row, so that two senders whose snapshots
 # are as old as each other do not both take it.
 _CLAIM = """
@@ -146,20 +149,21 @@ WITH ready AS MATERIALIZED (
         CASE WHEN e.failures_in_row >= %(failures)s THEN 1 ELSE %(at_once)s END - (
             SELECT count(*) FROM resilience_webhook_delivery AS held
             WHERE held.endpoint_id = e.id AND held.state = 'pending' AND held.leased_until > %(now)s
-        ) AS room
+        ) AS room,
+        random() AS lot
     FROM resilience_webhook_endpoint AS e
     WHERE e.disabled_at IS NULL
       AND (e.paused_until IS NULL OR e.paused_until <= %(now)s)
-      AND EXISTS (
-          SELECT FROM resilience_webhook_delivery AS waiting
-          WHERE waiting.endpoint_id = e.id AND waiting.state = 'pending' AND waiting.due_at <= %(now)s
-      )
+      AND (
+          SELECT next.due_at FROM resilience_webhook_delivery AS next
+          WHERE next.endpoint_id = e.id AND next.state = 'pending' ORDER BY next.due_at LIMIT 1
+      ) <= %(now)s
     FOR NO KEY UPDATE OF e SKIP LOCKED
 ),
 due AS MATERIALIZED (
     SELECT next.id
     FROM ready CROSS JOIN LATERAL (
-        SELECT d.id
+        SELECT d.id, row_number() OVER (ORDER BY d.due_at, d.id) AS turn
         FROM resilience_webhook_delivery AS d
         WHERE d.endpoint_id = ready.id AND d.state = 'pending' AND d.due_at <= %(now)s
           AND (d.leased_until IS NULL OR d.leased_until <= %(now)s)
@@ -173,13 +177,14 @@ due AS MATERIALIZED (
         ORDER BY d.due_at, d.id
         LIMIT greatest(ready.room, 0)
     ) AS next
+    ORDER BY next.turn - ready.room, ready.lot
     LIMIT %(limit)s
 )
 UPDATE resilience_webhook_delivery AS d
-SET leased_until = %(until)s, attempts = d.attempts + 1
+SET leased_until = %(until)s, attempts = d.attempts + 1, tried_since = coalesce(d.tried_since, %(now)s)
 FROM due, resilience_webhook_endpoint AS e
 WHERE d.id = due.id AND e.id = d.endpoint_id
   AND d.state = 'pending' AND (d.leased_until IS NULL OR d.leased_until <= %(now)s)
 RETURNING d.id, e.id, d.event_id, d.body, d.attempts, d.tried_since,
-          e.url, e.secret, e.secret_before, e.secret_before_until
+          e.url, e.secret, e.secrets_before
 """

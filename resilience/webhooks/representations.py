@@ -1,6 +1,7 @@
 """Endpoints and deliveries as the API shows them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from resilience.rest.timestamps import timestamp
@@ -22,9 +23,14 @@ def endpoint(row: WebhookEndpoint) -> Json:
         "disabled_reason": row.disabled_reason or None,
         "disabled_at": timestamp(row.disabled_at),
         "failing_since": timestamp(row.failing_since),
-        "previous_secret_until": timestamp(row.secret_before_until),
+        "previous_secret_until": _rotating_until(row),
         "created_at": timestamp(row.created_at),
     }
+
+
+def _rotating_until(row: WebhookEndpoint) -> str | None:
+    newest = row.secrets_before[0]["until"] if row.secrets_before else None
+    return None if newest is None else timestamp(datetime.fromisoformat(newest))
 
 
 def endpoint_with_secret(row: WebhookEndpoint) -> Json:

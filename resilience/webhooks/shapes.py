@@ -39,6 +39,7 @@ class RedeliveryRequest(StrictSerializer):
     since = Timestamp()
     until = Timestamp(required=False)
     only = serializers.ChoiceField(choices=("failed", "all"), required=False)
+    after = serializers.UUIDField(required=False, help_text="`next_after` of the call before")
 
 
 class EndpointShape(serializers.Serializer[Any]):
@@ -51,7 +52,8 @@ class EndpointShape(serializers.Serializer[Any]):
     ordering = serializers.ChoiceField(choices=ORDERINGS)
     enabled = serializers.BooleanField()
     disabled_reason = serializers.ChoiceField(
-        choices=[reason.value for reason in DisabledReason], allow_null=True
+        choices=[reason.value for reason in DisabledReason if reason is not DisabledReason.DELETED],
+        allow_null=True,
     )
     disabled_at = serializers.DateTimeField(allow_null=True)
     failing_since = serializers.DateTimeField(allow_null=True)
@@ -112,6 +114,7 @@ class DeliveryPage(serializers.Serializer[Any]):
 
 
 class RedeliveredShape(serializers.Serializer[Any]):
-    """How many are sent again; call again while it is a thousand."""
+    """How many are sent again. `next_after`: there are more, call again with it as `after`."""
 
     redelivered = serializers.IntegerField()
+    next_after = serializers.UUIDField(allow_null=True)

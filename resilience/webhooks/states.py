@@ -12,8 +12,12 @@ class DeliveryState(StrEnum):
 
 
 class DisabledReason(StrEnum):
-    """Why an endpoint gets nothing: its owner said so, it answered 410, or nothing got through for days."""
+    """Why an endpoint gets nothing: its owner said so, it answered 410, or nothing got through for days.
 
+    DELETED is shown to nobody: its rows go piece by piece (resilience/webhooks/tasks.py).
+    """
+
+    DELETED = "deleted"
     OWNER = "owner"
     GONE = "gone"
     FAILING = "failing"

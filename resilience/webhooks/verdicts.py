@@ -45,8 +45,8 @@ class Verdict:
     disables: DisabledReason | None = None
 
 
-def verdict(reply: Reply, *, attempt: int, created_at: datetime, now: datetime, random: Random) -> Verdict:
-    """Return what becomes of a delivery after its `attempt`-th attempt (from 1)."""
+def verdict(reply: Reply, *, attempt: int, tried_since: datetime, now: datetime, random: Random) -> Verdict:
+    """Return what becomes of a delivery that is tried since then, after its `attempt`-th attempt (from 1)."""
     if reply.is_success:
         return Verdict(DeliveryState.DELIVERED, None)
     if reply.status == _GONE:
@@ -55,7 +55,7 @@ def verdict(reply: Reply, *, attempt: int, created_at: datetime, now: datetime, 
     if reply.retry_after_s is not None:
         pause_s = max(pause_s, min(reply.retry_after_s, _RETRY_AFTER_S_MAX))
     due_at = now + timedelta(seconds=pause_s)
-    if due_at > created_at + TRIED_FOR:
+    if due_at > tried_since + TRIED_FOR:
         return Verdict(DeliveryState.FAILED, None)
     return Verdict(DeliveryState.PENDING, due_at)
 

@@ -78,7 +78,7 @@ class EndpointView(APIView):
     @extend_schema(operation_id="deleteWebhookEndpoint", responses={204: None})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         """Delete an endpoint and the log of its deliveries; what is pending is not sent any more."""
-        endpoints.delete_endpoint(principal_of(request).client, endpoint_id)
+        endpoints.delete_endpoint(principal_of(request).client, endpoint_id, now=clock.now())
         return Response(status=204)
 
 
@@ -140,18 +140,22 @@ class RedeliverManyView(APIView):
         responses={202: shapes.RedeliveredShape},
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Send settled deliveries of a time again, failed ones only by default; a thousand per call."""
+        """Send settled deliveries of a time again, failed ones only by default; a thousand per call.
+
+        While `next_after` is not null there are more: call again with it as `after`.
+        """
         asked = shapes.RedeliveryRequest.read(request.data)
         now = clock.now()
-        count = endpoints.redeliver_many(
-            principal_of(request).client,
-            endpoint_id,
+        selection = endpoints.Selection(
             since=asked["since"],
             until=asked.get("until", now),
             only_failed=asked.get("only", "failed") == "failed",
-            now=now,
+            after=asked.get("after"),
         )
-        return Response({"redelivered": count}, status=202)
+        count, next_after = endpoints.redeliver_many(
+            principal_of(request).client, endpoint_id, selection, now=now
+        )
+        return Response({"redelivered": count, "next_after": next_after}, status=202)
 
 
 class DeliveryView(APIView):

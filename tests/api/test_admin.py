@@ -342,7 +342,7 @@ def make_endpoint(number: int) -> UUID:
         client="shop",
         url=f"https://hooks-{number}.example.com/",
         secret="hf_secret",
-        secret_before="hf_secret",
+        secrets_before=[{"secret": "hf_secret", "until": NOW.isoformat()}],
         created_at=NOW,
     ).pk
 

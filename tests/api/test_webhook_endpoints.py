@@ -160,11 +160,34 @@ def test_all_that_failed_is_sent_again(owner: Shop) -> None:
 
     answer = owner.post(f"{path}/redeliver", {"since": "2026-01-01T00:00:00Z"})
 
-    assert (answer.status_code, answer.json()) == (202, {"redelivered": 2})
+    assert (answer.status_code, answer.json()) == (202, {"redelivered": 2, "next_after": None})
     assert owner.get(f"{path}/deliveries?state=failed").json()["data"] == []
     assert len(owner.get(f"{path}/deliveries?state=pending").json()["data"]) == 3
     assert_problem(owner.get(f"{path}/deliveries?state=lost"), 400, "validation_failed")
     assert_problem(owner.post(f"{path}/redeliver", {}), 400, "validation_failed")
+
+
+def test_all_are_sent_again_piece_by_piece_and_none_twice(owner: Shop, monkeypatch: Any) -> None:
+    monkeypatch.setattr(endpoints, "REDELIVERED_MAX", 2)
+    path = f"{ENDPOINTS}/{made(owner)['id']}/redeliver"
+    hear()
+    tell(1, 2, 3, 4, 5)
+    settled = {"state": "delivered", "due_at": None, "settled_at": clock.now()}
+    WebhookDelivery.objects.update(**settled)
+    asked: dict[str, Any] = {"since": "2026-01-01T00:00:00Z", "only": "all"}
+    counts = []
+
+    while True:
+        answer = owner.post(path, asked).json()
+        counts.append(answer["redelivered"])
+        # Delivered at once: a call that began at the first one again would send these once more.
+        WebhookDelivery.objects.update(**settled)
+        if answer["next_after"] is None:
+            break
+        asked["after"] = answer["next_after"]
+
+    assert counts == [2, 2, 1]
+    assert_problem(owner.post(path, {**asked, "after": "x"}), 400, "validation_failed")
 
 
 def test_nothing_is_sent_to_an_endpoint_that_is_off(owner: Shop) -> None:

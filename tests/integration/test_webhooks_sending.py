@@ -17,12 +17,15 @@ from resilience.flags.snapshot import Snapshot
 from resilience.ids import new_id
 from resilience.webhooks import posting
 from resilience.webhooks.endpoints import (
+    SECRETS_BEFORE_MAX,
     EndpointDraft,
+    Selection,
     redeliver_many,
     rotate_secret,
     send_test,
     update_endpoint,
 )
+from resilience.webhooks.errors import WebhookSecretsExhaustedError
 from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from resilience.webhooks.queue import AT_ONCE_MAX, claim, settle
 from resilience.webhooks.sender import Sender
@@ -150,10 +153,31 @@ def test_both_secrets_sign_while_one_replaces_the_other(receiver: Receiver) -> N
     assert received.is_signed_by(endpoint.secret)
     assert received.is_signed_by(rotated.secret)
 
-    rotate_secret("shop", endpoint.pk, now=clock.now() - timedelta(days=2))
+    # A second one within the day takes nobody's secret away.
+    again = rotate_secret("shop", endpoint.pk, now=clock.now())
     tell(2)
     send_until(lambda: states() == ["delivered"] * 2)
+    for secret in (endpoint.secret, rotated.secret, again.secret):
+        assert receiver.came[-1].is_signed_by(secret)
+
+    rotate_secret("shop", endpoint.pk, now=clock.now() + timedelta(days=2))
+    WebhookEndpoint.objects.update(secrets_before=[{"secret": again.secret, "until": "2026-01-01T00:00:00Z"}])
+    tell(3)
+    send_until(lambda: states() == ["delivered"] * 3)
     assert len(receiver.came[-1].headers["webhook-signature"].split()) == 1
+
+
+def test_only_so_many_secrets_sign(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver.url)
+    for _rotation in range(SECRETS_BEFORE_MAX):
+        rotate_secret("shop", endpoint.pk, now=clock.now())
+
+    with pytest.raises(WebhookSecretsExhaustedError, match="still sign"):
+        rotate_secret("shop", endpoint.pk, now=clock.now())
+
+    assert len(WebhookEndpoint.objects.get().secrets_before) == SECRETS_BEFORE_MAX
+    later = rotate_secret("shop", endpoint.pk, now=clock.now() + timedelta(days=2))
+    assert len(later.secrets_before) == 1
 
 
 def test_an_ordered_endpoint_gets_an_aggregates_events_one_after_the_other(receiver: Receiver) -> None:
@@ -208,7 +232,7 @@ def test_days_of_failures_turn_an_endpoint_off_and_what_failed_can_be_sent_again
     endpoint = endpoint_at(receiver.url)
     tell(1, 2)
     at = clock.now()
-    for days in (0, 6):
+    for days in (0, 0, 6):
         [claimed, *_] = claim(limit=1, now=at + timedelta(days=days))
         settle(claimed, Reply(500), now=at + timedelta(days=days), random=Random(1))
 
@@ -217,7 +241,7 @@ def test_days_of_failures_turn_an_endpoint_off_and_what_failed_can_be_sent_again
     update_endpoint("shop", endpoint.pk, EndpointDraft(is_enabled=True), now=at)
     assert states().count("failed") == 1
     day = timedelta(days=1)
-    assert redeliver_many("shop", endpoint.pk, since=at - day, until=at + day, only_failed=True, now=at) == 1
+    assert redeliver_many("shop", endpoint.pk, Selection(at - day, at + day), now=at) == (1, None)
     make_due()
     send_until(lambda: states() == ["delivered"] * 2)
 

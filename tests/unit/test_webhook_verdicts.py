@@ -12,7 +12,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def after(reply: Reply, *, attempt: int = 1, age: timedelta = timedelta(0), seed: int = 1) -> object:
-    return verdict(reply, attempt=attempt, created_at=NOW - age, now=NOW, random=Random(seed))
+    return verdict(reply, attempt=attempt, tried_since=NOW - age, now=NOW, random=Random(seed))
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
@@ -44,7 +44,7 @@ def test_the_waits_grow_and_end_after_three_days() -> None:
     random, at, attempt, waits = Random(3), NOW, 0, []
     while True:
         attempt += 1
-        follows = verdict(Reply(500), attempt=attempt, created_at=NOW, now=at, random=random)
+        follows = verdict(Reply(500), attempt=attempt, tried_since=NOW, now=at, random=random)
         if follows.due_at is None:
             break
         waits.append((follows.due_at - at).total_seconds())
