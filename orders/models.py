@@ -48,6 +48,8 @@ class Order(models.Model):
     currency = models.CharField(max_length=3)
     shipping_minor = models.BigIntegerField(default=0)
     total_minor = models.BigIntegerField()
+    # Of a sale: what is given back in all, as far as orders have heard.
+    refunded_minor = models.BigIntegerField(default=0, db_default=0)
     metadata = models.JSONField(default=dict)
     cancel_reason = models.TextField(default="")
     placed_at = models.DateTimeField()

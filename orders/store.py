@@ -67,15 +67,16 @@ class Moved:
 
 @dataclass(frozen=True)
 class Refunded:
-    """An order whose refunds have changed its status."""
+    """A sale of which another amount is refunded in all than before."""
 
     id: UUID
     client: str
     currency: str
     total_minor: int
-    status: str
+    refunded_minor: int
 
 
+_LOCK = "SELECT FROM orders_order WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _INSERT = """
 WITH placed AS (
   INSERT INTO orders_order (id, client, status, customer_reference, customer_email, currency, shipping_minor,
@@ -162,16 +163,16 @@ RETURNING o.id, o.client, o.currency, o.total_minor,
 # From what is refunded in all, so that it does not matter how often and in what order it is told.
 _SHOW_REFUNDS = """
 UPDATE orders_order o
-SET status = r.status
-FROM (SELECT o.id, CASE WHEN r.refunded_minor = 0 THEN 'confirmed'
+SET status = r.status, refunded_minor = r.refunded_minor
+FROM (SELECT o.id, r.refunded_minor, CASE WHEN r.refunded_minor = 0 THEN 'confirmed'
                         WHEN r.refunded_minor < o.total_minor THEN 'partially_refunded'
                         ELSE 'refunded' END AS status
       FROM orders_order o JOIN json_to_recordset(%s) AS r (order_id uuid, refunded_minor bigint)
         ON o.id = r.order_id
       WHERE o.status IN ('confirmed', 'partially_refunded', 'refunded')
       ORDER BY o.id FOR NO KEY UPDATE OF o) r
-WHERE o.id = r.id AND o.status <> r.status
-RETURNING o.id, o.client, o.currency, o.total_minor, o.status
+WHERE o.id = r.id AND (o.status, o.refunded_minor) IS DISTINCT FROM (r.status, r.refunded_minor)
+RETURNING o.id, o.client, o.currency, o.total_minor, o.refunded_minor
 """
 
 _REQUIRE_ACTION = """
@@ -250,8 +251,17 @@ def cancel(reasons: dict[UUID, str], *, now: datetime) -> list[Moved]:
         return [Moved(*row) for row in cursor.fetchall()]
 
 
+def lock(order_ids: Sequence[UUID]) -> None:
+    """Lock these orders until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [uuid_array(order_ids)])
+
+
 def show_refunds(refunded_minor: Mapping[UUID, int]) -> list[Refunded]:
-    """Say on sold orders how much of them is refunded in all; return those whose status changed."""
+    """Say on sales how much of them is refunded in all; return those of which it is news.
+
+    Of sums that were read before the orders were locked (`lock`) an older one could come last, and stay.
+    """
     rows = [{"order_id": order_id, "refunded_minor": minor} for order_id, minor in refunded_minor.items()]
     with connection.cursor() as cursor:
         cursor.execute(_SHOW_REFUNDS, [recordset(rows)])

@@ -14,9 +14,10 @@ from resilience.retry import RetryPolicy
 
 
 def show_refunds(events: Sequence[Event]) -> None:
-    """Bring the status of the events' orders in line with what is refunded of them in all."""
-    refunded_minor = refunded_of(order_ids=sorted({UUID(str(event.data["order_id"])) for event in events}))
-    moved = store.show_refunds(refunded_minor)
+    """Bring the events' orders in line with what is refunded of them in all, and tell of each change."""
+    order_ids = sorted({UUID(str(event.data["order_id"])) for event in events})
+    store.lock(order_ids)
+    moved = store.show_refunds(refunded_of(order_ids=order_ids))
     if moved:
         append(
             [
@@ -27,7 +28,7 @@ def show_refunds(events: Sequence[Event]) -> None:
                         client=order.client,
                         currency=order.currency,
                         total_minor=order.total_minor,
-                        refunded_minor=refunded_minor[order.id],
+                        refunded_minor=order.refunded_minor,
                     ),
                     order.client,
                 )

@@ -12,9 +12,12 @@ from uuid import UUID
 
 import httpx
 import pytest
+from django.db import transaction
+from django.db.models import F
 
 from orders.models import Order
 from orders.services.cancel_order import cancel_order
+from orders.subscriptions import show_refunds
 from payments.errors import NothingToRefundError, PaymentNotFoundError, RefundTooLargeError
 from payments.gateways import registry
 from payments.gateways.base import Answer, Declined, Processing, Refund, Request, Succeeded
@@ -25,6 +28,7 @@ from payments.steps.release_refunds import COULD_NOT_BE_MADE
 from payments.testing import Trouble
 from resilience.clock import now
 from resilience.events.models import LoggedEvent
+from resilience.events.reading import history_of
 from resilience.saga import operate
 from resilience.saga.models import Saga
 from tests.conftest import SandboxClient
@@ -127,8 +131,28 @@ def test_an_order_shows_what_is_refunded_of_it_bit_by_bit(gateway: Meeting) -> N
     assert amounts(payment) == ("refunded", 1000, 1000, 0)
     assert gateway.given_back_minor == 1000
     refunded = LoggedEvent.objects.filter(aggregateid=order_id, type="order.refunded").order_by("sequence")
-    assert [event.payload["refunded_minor"] for event in refunded] == [1, 1000]
+    assert [event.payload["refunded_minor"] for event in refunded] == [1, 300, 1000]
     assert stock_left() == (1, 0)  # sold: goods do not come back with the money
+
+
+def test_of_handlers_at_once_no_older_sum_comes_last(gateway: Meeting) -> None:
+    order_id, payment = paid()
+    heard = next(
+        replay for replay in history_of("order", order_id, limit=10) if replay.type == "order.confirmed"
+    )
+
+    def refund_one_and_tell() -> None:
+        # As the booking of a refund and a handler that hears of it; replays hear of it at any time.
+        Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + 1)
+        with transaction.atomic():
+            show_refunds([heard])
+
+    at_once([refund_one_and_tell] * 20)
+
+    told_of = LoggedEvent.objects.filter(aggregateid=order_id, type="order.refunded").order_by("sequence")
+    sums = [event.payload["refunded_minor"] for event in told_of]
+    assert Order.objects.get(pk=order_id).refunded_minor == sums[-1] == 20
+    assert sums == sorted(set(sums))
 
 
 def test_an_order_of_two_tenders_is_refunded_when_both_are(gateway: Meeting) -> None:
