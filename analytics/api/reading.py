@@ -23,6 +23,8 @@ _PARAMETERS = frozenset(
 _DAYS_BY_DEFAULT = 30
 # A question about more is one for `manage.py query`.
 _DAYS_MAX = 3 * 366
+# With room for a year before and a day after that every time zone has.
+_YEARS = (1971, 2999)
 
 
 class ReportNotFoundError(Refusal):
@@ -98,7 +100,10 @@ def _day(parameters: Mapping[str, str], name: str) -> date | None:
     if name not in parameters:
         return None
     try:
-        return date.fromisoformat(parameters[name])
+        day = date.fromisoformat(parameters[name])
     except ValueError as error:
         refusal: InvalidRequest = invalid_field(name, code="invalid", detail="Send a day like 2026-01-31.")
         raise refusal from error
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        raise invalid_field(name, code="invalid", detail=f"Send a day of {_YEARS[0]} to {_YEARS[1]}.")
+    return day

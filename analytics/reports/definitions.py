@@ -160,7 +160,7 @@ SELECT
     cohort,
     date_diff('month', cohort, date_trunc('month', local_at)::DATE) AS months_later,
     currency,
-    count(DISTINCT customer_reference) AS customers,
+    count(DISTINCT (client, customer_reference)) AS customers,
     count(*) AS orders,
     coalesce(sum(total_minor) FILTER (WHERE is_sold), 0)::BIGINT AS revenue_minor
 FROM scoped JOIN firsts USING (client, customer_reference)

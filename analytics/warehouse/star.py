@@ -38,11 +38,16 @@ later AS (
         order_id,
         min(occurred_at) FILTER (WHERE type = 'order.confirmed') AS confirmed_at,
         max(occurred_at) FILTER (WHERE type = 'order.cancelled') AS cancelled_at,
-        arg_max(payload->>'$.reason', sequence) FILTER (WHERE type = 'order.cancelled') AS cancel_reason,
-        arg_max((payload->>'$.refunded_minor')::BIGINT, sequence)
-            FILTER (WHERE type = 'order.refunded') AS refunded_minor
+        arg_max(payload->>'$.reason', sequence) FILTER (WHERE type = 'order.cancelled') AS cancel_reason
     FROM order_events
     WHERE type <> 'order.placed'
+    GROUP BY order_id
+),
+-- From the refunds themselves: of a sale that was cancelled, orders tell none.
+given_back AS (
+    SELECT order_id, sum(amount_minor)::BIGINT AS refunded_minor
+    FROM refunds
+    WHERE refunded_at IS NOT NULL AND failed_at IS NULL
     GROUP BY order_id
 )
 SELECT
@@ -50,8 +55,8 @@ SELECT
     placed.client,
     CASE
         WHEN later.cancelled_at IS NOT NULL THEN 'cancelled'
-        WHEN later.refunded_minor >= placed.total_minor THEN 'refunded'
-        WHEN later.refunded_minor > 0 THEN 'partially_refunded'
+        WHEN given_back.refunded_minor >= placed.total_minor THEN 'refunded'
+        WHEN given_back.refunded_minor > 0 THEN 'partially_refunded'
         WHEN later.confirmed_at IS NOT NULL THEN 'confirmed'
         ELSE 'pending'
     END AS status,
@@ -60,7 +65,7 @@ SELECT
     placed.total_minor,
     placed.total_minor::DECIMAL(18, 0) * currencies.unit AS total_amount,
     placed.shipping_minor,
-    coalesce(later.refunded_minor, 0) AS refunded_minor,
+    coalesce(given_back.refunded_minor, 0) AS refunded_minor,
     placed.placed_at,
     placed.accepted_at,
     later.confirmed_at,
@@ -70,6 +75,7 @@ SELECT
 FROM placed
 JOIN currencies USING (currency)
 LEFT JOIN later USING (order_id)
+LEFT JOIN given_back USING (order_id)
 """
 _LINES = """
 CREATE VIEW lines AS
@@ -164,4 +170,5 @@ FROM (
 )
 """
 
-STATEMENTS = (CURRENCIES, _ORDER_EVENTS, _ORDERS, _LINES, _PAYMENTS, _REFUNDS, _CUSTOMERS, _DAYS)
+# Each after what it is made of.
+STATEMENTS = (CURRENCIES, _ORDER_EVENTS, _REFUNDS, _ORDERS, _LINES, _PAYMENTS, _CUSTOMERS, _DAYS)

@@ -12,9 +12,13 @@ import pytest
 from analytics.lake.exporting import export_once
 from analytics.lake.storage import storage
 from analytics.reports.definitions import REPORTS
+from orders.events import OrderCancelled
+from payments.events import PaymentRefunded
 from resilience.apikeys.cache import known_keys
+from resilience.events import Fact
+from resilience.ids import new_id
 from tests.api.foundation import Caller, assert_problem
-from tests.lake_kit import NOON, confirmed, declined, placed, refunded
+from tests.lake_kit import NOON, confirmed, declined, placed, refunded, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/reports"
@@ -168,6 +172,29 @@ def test_customers_products_cohorts_and_the_busiest_time(reader: Caller) -> None
     }
 
 
+def test_a_sale_that_was_taken_back_gave_its_money_back(reader: Caller) -> None:
+    kept, taken_back = placed(), placed()
+    confirmed(kept)
+    payment_id = confirmed(taken_back)
+    paid_back = PaymentRefunded(payment_id, taken_back, 1250, "EUR", "sandbox-1", new_id(), "card")
+    cancelled = OrderCancelled(taken_back, "shop", "EUR", 1250, "asked for", was_confirmed=True)
+    told([Fact(payment_id, paid_back, "shop"), Fact(taken_back, cancelled, "shop")])
+    export()
+
+    [revenue] = rows(reader, "revenue", f"{MARCH}&granularity=month")
+    assert (revenue["sales"], revenue["revenue"], revenue["refunded"]) == (2, eur(2500), eur(1250))
+
+
+def test_customers_of_two_shops_are_two_people(reader: Caller) -> None:
+    confirmed(placed(customer="1"))
+    confirmed(placed(customer="1", client="another"), client="another")
+    export()
+    operator = Caller(client="shop", permissions=("reports.read", "reports.all"))
+
+    [cohort] = rows(operator, "cohorts", f"{MARCH}&all_clients=true")
+    assert (cohort["customers"], cohort["orders"]) == (2, 2)
+
+
 def test_settling_and_refunds(reader: Caller) -> None:
     order = placed()
     refunded(order, confirmed(order, at=NOON + timedelta(seconds=2)), amount_minor=300, at=NOON + DAY)
@@ -211,6 +238,8 @@ def test_exports_are_the_same_rows(reader: Caller) -> None:
         ("revenue?from=yesterday", 400, "validation_failed"),
         ("revenue?from=2026-03-02&to=2026-03-01", 400, "validation_failed"),
         ("revenue?from=1990-01-01&to=2026-03-01", 400, "validation_failed"),
+        ("revenue?from=0001-01-01&to=0001-01-02&compare=previous_year", 400, "validation_failed"),
+        ("revenue?from=9999-12-30&to=9999-12-31", 400, "validation_failed"),
         ("revenue?time_zone=Mars/Olympus", 400, "validation_failed"),
         ("revenue?granularity=minute", 400, "validation_failed"),
         ("funnel?granularity=day", 400, "validation_failed"),
