@@ -219,7 +219,12 @@ class DeadLetter(models.Model):
                 fields=["subscription", "died_at"],
                 condition=models.Q(redelivered_at__isnull=True),
                 name="dead_letter_open",
-            )
+            ),
+            models.Index(
+                fields=["subscription", "aggregateid", "sequence"],
+                condition=models.Q(redelivered_at__isnull=True),
+                name="dead_letter_in_order",
+            ),
         ]
 
     def __str__(self) -> str:
