@@ -47,6 +47,10 @@ class Amount:
         return Amount(self.count + other.count, self.amount_minor + other.amount_minor)
 
 
+# Of an order's events that are about money; what went back is told, piece by piece, by its payments.
+_AMOUNTS = dict.fromkeys(("order.placed", "order.confirmed", "order.cancelled"), "total_minor")
+
+
 def tallied(events: Iterable[Event]) -> dict[Key, Amount]:
     """Return what `events` add up to."""
     sums: dict[Key, Amount] = {}
@@ -66,7 +70,7 @@ def beginning(moment: datetime, grain: str) -> datetime:
 
 def _of(event: Event) -> Iterator[tuple[Key, Amount]]:
     data = event.data
-    amount = Amount(1, _minor(data.get("total_minor", data.get("amount_minor", 0))))
+    amount = Amount(1, _minor(data.get(_AMOUNTS.get(event.type, "amount_minor"), 0)))
     for grain in GRAINS:
         yield (
             Key(

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from analytics.reports.answering import Asked, parameters_of
 from analytics.warehouse import open_warehouse
+from analytics.warehouse.asking import within
 from analytics.warehouse.formats import csv_line
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -15,8 +16,11 @@ _ROWS_AT_ONCE = 5_000
 
 
 def export(asked: Asked, format_: str) -> Iterator[bytes]:
-    """Yield the bytes of a report as `csv` or `parquet`; amounts are minor units, as in the warehouse."""
-    with open_warehouse() as warehouse:
+    """Yield the bytes of a report as `csv` or `parquet`; amounts are minor units, as in the warehouse.
+
+    Raises QueryFailedError when it takes too long, all of it together.
+    """
+    with open_warehouse() as warehouse, within(warehouse):
         rows = warehouse.sql(asked.report.sql, params=parameters_of(asked))
         reader = rows.to_arrow_reader(_ROWS_AT_ONCE)
         if format_ == "csv":

@@ -79,21 +79,28 @@ def ask(
 
     Raises QueryFailedError: for several statements, one that writes, a mistake, or no time or memory left.
     """
-    timer = threading.Timer(time_max_s, connection.interrupt)
-    try:
+    with within(connection, time_max_s=time_max_s):
         _refuse_writing(connection, sql)
-        timer.start()
         result = connection.execute(sql, parameters or {})
         columns = tuple(column[0] for column in result.description or ())
         rows = result.fetchall() if limit is None else result.fetchmany(limit + 1)
+    shown = rows if limit is None else rows[:limit]
+    return Answer(columns, tuple(shown), is_cut=len(shown) < len(rows))
+
+
+@contextmanager
+def within(connection: duckdb.DuckDBPyConnection, *, time_max_s: float = TIME_MAX_S) -> Iterator[None]:
+    """Let a query in this block take so long at most; raises QueryFailedError for whatever fails in it."""
+    timer = threading.Timer(time_max_s, connection.interrupt)
+    timer.start()
+    try:
+        yield
     except duckdb.InterruptException as error:
         raise QueryFailedError(f"The query took longer than {time_max_s:.0f} s.") from error
     except duckdb.Error as error:
         raise QueryFailedError(str(error)) from error
     finally:
         timer.cancel()
-    shown = rows if limit is None else rows[:limit]
-    return Answer(columns, tuple(shown), is_cut=len(shown) < len(rows))
 
 
 def _refuse_writing(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
