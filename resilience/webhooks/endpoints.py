@@ -110,6 +110,7 @@ def update_endpoint(
     client: str, endpoint_id: UUID, draft: EndpointDraft, *, now: datetime
 ) -> WebhookEndpoint:
     """Change what `draft` says; raises what `create_endpoint` does, and WebhookEndpointNotFoundError."""
+    endpoint_of(client, endpoint_id)
     # Before the row is locked: a name server may take its time, and the senders wait for the row.
     _refuse(draft)
     with _locked(client, endpoint_id) as endpoint:

@@ -62,12 +62,16 @@ def claim(*, limit: int, now: datetime) -> list[Claim]:
 def settle(claimed: Claim, reply: Reply, *, now: datetime, random: Random) -> Verdict | None:
     """Write down how an attempt went, and what follows for the delivery and its endpoint's breaker.
 
-    None when the claim is lost: another sender has the delivery, and its word counts.
+    None when the claim is lost: another sender has the delivery, or it was asked for again.
     """
     follows = verdict(reply, attempt=claimed.attempt, tried_since=claimed.tried_since, now=now, random=random)
     with transaction.atomic(using=PRIMARY):
+        # `tried_since` too: one that was asked for again meanwhile has three days anew.
         held = WebhookDelivery.objects.using(PRIMARY).filter(
-            pk=claimed.delivery_id, attempts=claimed.attempt, state=DeliveryState.PENDING
+            pk=claimed.delivery_id,
+            attempts=claimed.attempt,
+            tried_since=claimed.tried_since,
+            state=DeliveryState.PENDING,
         )
         if not held.update(
             state=follows.state,

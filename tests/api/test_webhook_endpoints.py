@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from resilience import clock
 from resilience.apikeys.cache import known_keys
@@ -73,6 +74,24 @@ def test_what_is_changed_and_what_is_left(owner: Shop) -> None:
 
     assert (off["enabled"], off["disabled_reason"], off["description"]) == (False, "owner", "mine")
     assert (on["enabled"], on["disabled_reason"], on["types"]) == (True, None, ["order.confirmed"])
+
+
+def test_a_name_is_resolved_before_the_row_is_locked_and_only_for_its_owner(
+    owner: Shop, monkeypatch: Any
+) -> None:
+    path, asked = f"{ENDPOINTS}/{made(owner)['id']}", []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        asked.append((host, connection.in_atomic_block))
+        return ["93.184.216.34"]
+
+    monkeypatch.setattr(endpoints, "system_resolver", resolve)
+    changed = patch(owner, path, '{"url": "https://hooks.example.com/"}')
+    missing = patch(owner, f"{ENDPOINTS}/{NOBODYS}", '{"url": "https://elsewhere.example.com/"}')
+
+    assert changed.status_code == 200
+    assert_problem(missing, 404, "webhook_endpoint_not_found")
+    assert asked == [("hooks.example.com", False)]
 
 
 def test_deleted_is_deleted(owner: Shop) -> None:

@@ -14,7 +14,7 @@ from django.db import connection
 from resilience import clock
 from resilience.ids import new_id
 from resilience.webhooks import posting, queue, tasks
-from resilience.webhooks.endpoints import delete_endpoint, endpoints_of
+from resilience.webhooks.endpoints import delete_endpoint, endpoints_of, redeliver
 from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 from resilience.webhooks.queue import claim, settle
 from resilience.webhooks.targets import parse_target
@@ -53,6 +53,20 @@ def test_the_three_days_begin_with_the_first_attempt(receiver: Receiver) -> None
     [claimed] = claim(limit=1, now=in_nine_days)
     settle(claimed, Reply(500), now=in_nine_days, random=Random(1))
     assert states() == ["failed"]
+
+
+def test_an_attempt_under_way_does_not_end_what_was_asked_for_again(receiver: Receiver) -> None:
+    endpoint_at(receiver.url)
+    tell(1)
+    [first] = claim(limit=1, now=clock.now())
+    in_four_days = clock.now() + timedelta(days=4)
+    [second] = claim(limit=1, now=in_four_days)
+    redeliver("shop", second.delivery_id, now=in_four_days)
+
+    assert settle(second, Reply(500), now=in_four_days, random=Random(1)) is None
+    assert settle(first, Reply(500), now=in_four_days, random=Random(1)) is None
+
+    assert states() == ["pending"]
 
 
 def test_a_backlog_takes_nobody_elses_turn(receiver: Receiver) -> None:
