@@ -5,7 +5,7 @@ Read from the replica where there is one: a chart may be some seconds behind.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import groupby
@@ -83,6 +83,62 @@ def resolution_for(*, start: datetime, end: datetime) -> Resolution:
     )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A metric to read: series that have `labels` added up, but for the labels `by`.
+
+    `without` leaves out series by what a label of theirs says.
+    """
+
+    metric: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    by: Sequence[str] = ()
+    without: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def several(
+    asked: Sequence[Asked],
+    *,
+    start: datetime,
+    end: datetime,
+    resolution: Resolution | None = None,
+    alias: str = "replica",
+) -> list[list[SeriesPoints]]:
+    """Return the lines of each metric that is asked for over [start, end), all in one statement.
+
+    At most `SERIES_MAX` lines of each, those with the most. Raises TooManyPointsError.
+    """
+    chosen = resolution or resolution_for(start=start, end=end)
+    if (end - start) / chosen.span > POINTS_MAX:
+        raise TooManyPointsError(f"more than {POINTS_MAX} points of {chosen.name}; take a coarser resolution")
+    parameters: dict[str, Any] = {
+        "asked": json.dumps(
+            [
+                {
+                    "place": place,
+                    "metric": one.metric,
+                    "labels": dict(one.labels),
+                    "by": list(one.by),
+                    "without": {label: list(values) for label, values in one.without.items()},
+                }
+                for place, one in enumerate(asked)
+            ]
+        ),
+        "start": start,
+        "end": end,
+        "lines_max": SERIES_MAX,
+    }
+    with connections[alias].cursor() as cursor:
+        cursor.execute(_SERIES.format(table=chosen.table), parameters)
+        rows = cursor.fetchall()
+    found: list[list[SeriesPoints]] = [[] for _one in asked]
+    for (place, line), points in groupby(rows, key=lambda row: (row[0], row[1])):
+        labels = dict(zip(asked[place].by, line, strict=True))
+        told = [_point(kind, facts, chosen.span.total_seconds()) for _place, _line, kind, *facts in points]
+        found[place].append(SeriesPoints(labels, told))
+    return found
+
+
 def series(
     *,
     metric: str,
@@ -93,31 +149,9 @@ def series(
     resolution: Resolution | None = None,
     alias: str = "replica",
 ) -> list[SeriesPoints]:
-    """Return `metric` over [start, end): series that have `labels` added up, but for the labels `by`.
-
-    At most `SERIES_MAX` lines, those with the most. Raises TooManyPointsError.
-    """
-    chosen = resolution or resolution_for(start=start, end=end)
-    if (end - start) / chosen.span > POINTS_MAX:
-        raise TooManyPointsError(f"more than {POINTS_MAX} points of {chosen.name}; take a coarser resolution")
-    asked: dict[str, Any] = {
-        "metric": metric,
-        "labels": json.dumps(dict(labels or {})),
-        "by": list(by),
-        "start": start,
-        "end": end,
-        "lines_max": SERIES_MAX,
-    }
-    with connections[alias].cursor() as cursor:
-        cursor.execute(_SERIES.format(table=chosen.table), asked)
-        rows = cursor.fetchall()
-    return [
-        SeriesPoints(
-            dict(zip(by, line, strict=True)),
-            [_point(kind, facts, chosen.span.total_seconds()) for _line, kind, *facts in points],
-        )
-        for line, points in groupby(rows, key=lambda row: row[0])
-    ]
+    """Return the lines of one metric (`several`)."""
+    asked = Asked(metric, labels or {}, by)
+    return several([asked], start=start, end=end, resolution=resolution, alias=alias)[0]
 
 
 def percentiles(
@@ -157,22 +191,33 @@ def _point(kind: str, facts: Sequence[Any], span_s: float) -> Point:
 
 
 _SERIES = """
-WITH wanted AS (
-    SELECT id, kind,
-           ARRAY(SELECT coalesce(labels ->> label, '')
-                 FROM unnest(%(by)s::text[]) WITH ORDINALITY AS given (label, place) ORDER BY place) AS line
-    FROM resilience_metric_total
-    WHERE metric = %(metric)s AND labels @> %(labels)s::jsonb
+WITH asked AS (
+    SELECT *
+    FROM jsonb_to_recordset(%(asked)s::jsonb) AS one
+        (place int, metric text, labels jsonb, by text[], without jsonb)
+), wanted AS (
+    SELECT asked.place, total.id, total.kind,
+           ARRAY(SELECT coalesce(total.labels ->> label, '')
+                 FROM unnest(asked.by) WITH ORDINALITY AS given (label, nth) ORDER BY nth) AS line
+    FROM asked JOIN resilience_metric_total AS total
+        ON total.metric = asked.metric AND total.labels @> asked.labels
+    WHERE NOT EXISTS (
+        SELECT FROM jsonb_each(asked.without) AS left_out (label, told)
+        WHERE left_out.told ? (total.labels ->> left_out.label)
+    )
 ), spans AS MATERIALIZED (
-    SELECT line, kind, at, sum(value) AS value, max(peak) AS peak, sum(count)::bigint AS count,
+    SELECT place, line, kind, at, sum(value) AS value, max(peak) AS peak, sum(count)::bigint AS count,
            sum(total) AS total, resilience_sum_buckets(buckets) AS buckets
     FROM wanted JOIN {table} AS span ON span.series = wanted.id
     WHERE at >= %(start)s AND at < %(end)s
-    GROUP BY line, kind, at
-), shown AS (
-    SELECT line FROM spans GROUP BY line ORDER BY sum(value + count) DESC, line LIMIT %(lines_max)s
+    GROUP BY place, line, kind, at
+), ranked AS (
+    SELECT place, line, row_number() OVER (PARTITION BY place ORDER BY sum(value + count) DESC, line) AS rank
+    FROM spans
+    GROUP BY place, line
 )
-SELECT line, kind, at, value, peak, count, total, buckets
-FROM spans JOIN shown USING (line)
-ORDER BY line, at
+SELECT place, line, kind, at, value, peak, count, total, buckets
+FROM spans JOIN ranked USING (place, line)
+WHERE rank <= %(lines_max)s
+ORDER BY place, line, at
 """
