@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.living_stack import LivingStack, living_stack
+from tests.living_stack import LivingStack, living_stack
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.chaos.living_stack import LivingStack
+from tests.living_stack import LivingStack
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.chaos.living_stack import LivingStack
+from tests.living_stack import LivingStack
 
 SKUS = ("TEA-SENCHA-100", "TEA-ASSAM-250", "CUP-STONE-2", "TIN-BLACK-200")
 METHODS = ("pm_card_visa",) * 8 + ("pm_card_visa_chargeDeclined", "pm_card_mastercard")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chaos.living_stack import LivingStack, living_stack
+from tests.living_stack import LivingStack, living_stack
 
 # By the proxy, and by the supervisor; signals are what test_kill_nine.py is about.
 SCENARIOS = ("redis-black-hole", "primary-failover")

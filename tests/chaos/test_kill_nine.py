@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from tests.chaos.living_stack import LivingStack
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import charges_without_order, settled_orders, violations
+from tests.living_stack import LivingStack
 
 KINDS = ("worker", "dispatcher", "redis", "web", "subscriber")
 STORM_S = 18.0

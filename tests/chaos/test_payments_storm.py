@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chaos.living_stack import LivingStack
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.verdict import settled_orders
+from tests.living_stack import LivingStack
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ORDERS = int(os.environ.get("HOLDFAST_STORM_ORDERS", "120"))

@@ -5,10 +5,10 @@ from random import Random
 
 import redis
 
-from tests.chaos.living_stack import LivingStack
 from tests.chaos.nemesis import Nemesis, frozen
 from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import settled_orders, violations
+from tests.living_stack import LivingStack
 from tests.processes import wait_until
 
 SEED = 20261124

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.living_stack import LivingStack
+from tests.living_stack import LivingStack
 
 SETTLED = {"confirmed", "cancelled"}
 

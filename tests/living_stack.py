@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-FOLDER = Path(__file__).resolve().parent.parent.parent
+from tests.harness import FOLDER
+
 START_WITHIN_S = 180
 
 
