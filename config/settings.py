@@ -11,6 +11,7 @@ from environs import Env, validate
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.dashboard.theme import THEME
 from config.databases import databases
 from config.schedule import SCHEDULE
 from config.stack import state
@@ -29,6 +30,9 @@ ALLOWED_HOSTS = env.list("HOLDFAST_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 INSTALLED_APPS = [
+    # Before the admin, whose templates it replaces.
+    "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -87,6 +91,7 @@ STATIC_ROOT = env.path("HOLDFAST_STATIC_ROOT", BASE_DIR / ".holdfast" / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = THEME | {"DASHBOARD_CALLBACK": "config.dashboard.home.views.home_context"}
 
 # --- PostgreSQL ------------------------------------------------------------------------------
 # Timeouts (statement, lock, idle) and the UTC zone are settings of the database role, because a

@@ -14,6 +14,7 @@ from django.core.paginator import Paginator
 from django.db.models import IntegerField, Model, Q, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin, TabularInline
 
 # A list counts up to this many rows and offers no page beyond: counting millions takes seconds, and
 # nobody turns a hundred pages. Who looks for something older filters or searches.
@@ -48,7 +49,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """Lists and pages of one model, from the primary.
 
     `search_fields` are searched for equality, each where the words can be a value of it: that is
@@ -89,7 +90,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         return super().changelist_view(request, extra_context)
 
 
-class ReadOnlyInline(ReadOnly, admin.TabularInline):
+class ReadOnlyInline(ReadOnly, TabularInline):
     """The last rows that belong to the row shown, from the primary."""
 
     can_delete = False
