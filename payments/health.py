@@ -48,9 +48,9 @@ def _gateway_check(account: str) -> Check:
         standing = standing_of(breaker_name(account))
         if not standing.is_reduced:
             return PASSED
-        state = standing.forced or standing.state
-        why = standing.forced_reason or standing.reason
-        return Finding(Status.FAIL, output=f"Its breaker is {state.value}: {why}")
+        state = (standing.forced or standing.state).value.replace("_", " ")
+        why = standing.forced_reason or standing.reason.replace("_", " ")
+        return Finding(Status.FAIL, output=f"Its breaker is {state}: {why}")
 
     return Check(
         name=f"gateway:{account}",

@@ -140,7 +140,7 @@ def test_health_says_which_account_waits_and_what_that_means(line: Line) -> None
 
     finding = check.look()
     assert finding.status is Status.FAIL
-    assert finding.output == "Its breaker is forced_open: a drill"
+    assert finding.output == "Its breaker is forced open: a drill"
     assert check.meaning.startswith(f"Payments through {line.sandbox.name} wait, none is lost")
 
 
