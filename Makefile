@@ -12,7 +12,7 @@ ARGS ?=
 RUN_PACKAGES := .venv/run-packages
 TEST_PACKAGES := .venv/test-packages
 
-ALONE := tests/chaos tests/integration/test_benchmarks_short.py
+ALONE := tests/chaos tests/browser tests/integration/test_benchmarks_short.py
 
 .PHONY: help
 help: ## List the targets

@@ -13,7 +13,7 @@ handler404 = "config.error_views.not_found"
 handler500 = "config.error_views.server_error"
 
 admin.site.site_header = admin.site.site_title = "Holdfast"
-admin.site.index_title = "What the platform holds"
+admin.site.index_template = "dashboard/home.html"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("payments.api.webhook_urls")),
+    path("admin/", include("config.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("", include("resilience.health.urls")),
     path("", include("resilience.telemetry.urls")),

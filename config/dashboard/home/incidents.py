@@ -1,0 +1,59 @@
+"""What happened: breakers that moved, flags and switches turned, audits that failed, what operators did."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connections
+
+INCIDENTS_MAX = 40
+
+
+@dataclass(frozen=True)
+class Incident:
+    """`kind` is one of breaker, force, flag, audit, subscription, saga; `text` is read as it is."""
+
+    at: datetime
+    kind: str
+    text: str
+    by: str
+
+
+def incidents(*, since: datetime, alias: str) -> list[Incident]:
+    """Return the newest incidents since then, the newest first, in one statement."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(_INCIDENTS, {"since": since, "limit": INCIDENTS_MAX})
+        return [Incident(*row) for row in cursor.fetchall()]
+
+
+# That a breaker probes, and stays open, is no news.
+# Each part takes its newest before they are put together: by an index on its time, or of a small table.
+_INCIDENTS = """
+SELECT at, kind, text, by FROM (
+    (SELECT at, 'breaker' AS kind,
+            format('Breaker %%s went from %%s to %%s%%s', breaker, before, after,
+                   CASE reason WHEN '' THEN '' ELSE ': ' || replace(reason, '_', ' ') END) AS text,
+            '' AS by
+     FROM resilience_breaker_transition
+     WHERE at >= %(since)s AND scope = 'fleet'
+       AND after NOT IN ('half_open', 'ramping') AND before <> 'half_open'
+     ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT at, 'force', format('Breaker %%s: %%s %%s: %%s', name, action, state, reason), operator
+     FROM resilience_breaker_override_change WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT at, 'flag', format('Flag %%s: %%s: %%s', name, change, reason), by
+     FROM resilience_flag_change WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT finished_at, 'audit', format('Audit ended with verdict %%s', verdict), ''
+     FROM resilience_audit_run WHERE finished_at >= %(since)s AND verdict <> 'pass'
+     ORDER BY finished_at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT at, 'subscription', format('Subscription %%s: %%s: %%s', subscription, change, reason), by
+     FROM resilience_subscription_change WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT at, 'saga', format('Saga %%s: %%s: %%s', saga_id, action, reason), operator
+     FROM resilience_operator_action WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+) AS happened
+ORDER BY at DESC
+LIMIT %(limit)s
+"""
