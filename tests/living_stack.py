@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,16 @@ class LivingStack:
 
     def manage(self, *command: str, within_s: float = START_WITHIN_S, may_fail: bool = False) -> str:
         """Run a management command in the stack's folder and return what it printed."""
-        done = subprocess.run(
+        done = self._run(command, within_s)
+        assert may_fail or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def succeeds(self, *command: str, within_s: float = START_WITHIN_S) -> bool:
+        """Run a management command in the stack's folder and tell whether it ended well."""
+        return self._run(command, within_s).returncode == 0
+
+    def _run(self, command: Sequence[str], within_s: float) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=self.folder,
             env=_clean_environment(),
@@ -79,8 +88,6 @@ class LivingStack:
             timeout=within_s,
             check=False,
         )
-        assert may_fail or done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pytest
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.verdict import settled_orders
 from tests.living_stack import LivingStack
+from tests.processes import wait_until
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ORDERS = int(os.environ.get("HOLDFAST_STORM_ORDERS", "120"))
@@ -95,7 +96,8 @@ def test_real_orders_end_right_through_faults_of_every_kind(stack: LivingStack) 
     assert len(ended) == sum(report["accepted"] - report["replayed"] for report in reports)
     assert in_doubt(stack) == 0
     assert double_captures(stack) == []
-    stack.manage("reconcile")
+    # Beat does it too, and a run whose worker was killed is noticed after two minutes.
+    wait_until(lambda: stack.succeeds("reconcile"), limit_s=200)
     stack.manage("audit", "--quiescent")
 
 
