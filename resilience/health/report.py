@@ -73,9 +73,9 @@ class Report:
 
     @property
     def reductions(self) -> list[Reduction]:
-        """Return what is reduced now, the hard and the longest first."""
+        """Return what is reduced now: the hard first, what fails before what warns, then the longest."""
         troubled = [result for result in self.results if result.finding.status is not Status.PASS]
-        troubled.sort(key=lambda result: (not result.check.is_hard, result.since))
+        troubled.sort(key=lambda result: (not result.check.is_hard, _passes(result), result.since))
         return [
             Reduction(result.check.name, result.since, result.check.meaning, result.finding.output)
             for result in troubled

@@ -30,6 +30,17 @@ UNION
  WHERE e.disabled_at < %(before)s AND d.state = 'pending'
  LIMIT %(rows)s)
 """
+# Asked again of each row once it is locked: meanwhile it may have been asked for, or its endpoint enabled.
+_LOCK = """
+SELECT d.id
+FROM resilience_webhook_delivery AS d JOIN resilience_webhook_endpoint AS e ON e.id = d.endpoint_id
+WHERE d.id = ANY(%(ids)s)
+  AND (d.settled_at < %(before)s
+       OR e.disabled_reason = 'deleted'
+       OR (e.disabled_at < %(before)s AND d.state = 'pending'))
+ORDER BY d.id
+FOR UPDATE OF d SKIP LOCKED
+"""
 _FORGET_ATTEMPTS = "DELETE FROM resilience_webhook_attempt WHERE delivery_id = ANY(%s)"
 _FORGET = "DELETE FROM resilience_webhook_delivery WHERE id = ANY(%s)"
 _FORGET_ENDPOINTS = """
@@ -53,6 +64,8 @@ def prune_webhook_log() -> None:
 def _forget_some(parameters: dict[str, Any]) -> int:
     with transaction.atomic(using=PRIMARY), connection.cursor() as cursor:
         cursor.execute(_OLD, parameters)
+        found = [id_ for (id_,) in cursor.fetchall()]
+        cursor.execute(_LOCK, {**parameters, "ids": found})
         ids = [id_ for (id_,) in cursor.fetchall()]
         cursor.execute(_FORGET_ATTEMPTS, [ids])
         cursor.execute(_FORGET, [ids])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -35,7 +35,9 @@ def _uncached(settings: Any) -> None:
 @pytest.fixture
 def viewer() -> Client:
     client = Client()
-    client.force_login(User.objects.create_user("viewer", is_staff=True))
+    person = User.objects.create_user("viewer", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client.force_login(person)
     return client
 
 
@@ -80,6 +82,13 @@ def test_who_is_no_staff_learns_nothing(client: Client) -> None:
     client.force_login(User.objects.create_user("customer"))
 
     assert client.get(STORY).status_code == 302
+
+
+def test_staff_who_may_not_see_orders_see_no_takings(client: Client) -> None:
+    client.force_login(User.objects.create_user("gardener", is_staff=True))
+
+    assert client.get(STORY).status_code == 403
+    assert client.get(NOW).status_code == 200
 
 
 def test_the_story_is_what_the_tables_say(viewer: Client) -> None:

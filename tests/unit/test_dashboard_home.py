@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.dashboard.home.charts import LATE, Grid, peaks, per_minute, percentile_lines, share
+from config.dashboard.home.charts import Grid, peaks, per_minute, percentile_lines, share
 from config.dashboard.home.sentence import Level, sentence_of
 from config.dashboard.home.tiles import NOTHING, amount, seconds, tiles_of
 from config.dashboard.home.window import SPANS, Window
@@ -42,6 +42,16 @@ def test_the_sentence_says_what_waits_why_and_since_when() -> None:
     assert told.more == 1
 
 
+def test_what_fails_comes_before_what_only_warns_for_longer() -> None:
+    old = result(Status.WARN, name="switches:turned", since=NOON - timedelta(days=2))
+
+    told = sentence_of(Report(NOON, (old, result(Status.FAIL))))
+    alone = sentence_of(Report(NOON, (old,)))
+
+    assert "12:00:00 UTC" in told.text
+    assert "2026-02-27 12:00:00 UTC" in alone.text
+
+
 def test_a_hard_part_that_fails_comes_first_and_is_down() -> None:
     earlier = result(Status.FAIL, since=NOON - timedelta(hours=1))
     hard = result(Status.FAIL, name="primary:connection", is_hard=True)
@@ -68,8 +78,13 @@ def test_a_grid_stands_on_whole_steps_and_ends_before_what_may_be_late() -> None
     grid = Grid.of(NOON + timedelta(seconds=3), NOON + timedelta(minutes=1), STEP)
 
     assert grid.start == NOON + STEP
-    assert grid.start + grid.count * STEP <= NOON + timedelta(minutes=1) - LATE
     assert grid.place({NOON + STEP: 5.0}, missing=None) == [5.0, None, None]
+
+
+def test_a_grid_of_minutes_ends_where_minutes_are_made() -> None:
+    minute = timedelta(minutes=1)
+
+    assert Grid.of(NOON, NOON + 10 * minute, minute).count == 8
 
 
 def test_rates_are_zero_where_nothing_happened_and_gauges_are_unknown() -> None:
@@ -112,7 +127,7 @@ def test_tiles_tell_now_and_before() -> None:
         SeriesPoints({"outcome": "completed"}, [point(0, 3, buckets=buckets)]),
         SeriesPoints({"outcome": "compensated"}, [point(0, 1)]),
     ]
-    now = [[SeriesPoints({}, [point(0, 4)])], settled, [SeriesPoints({}, [point(0, 2)])], []]
+    now = [[SeriesPoints({}, [point(0, 4)])], settled, [SeriesPoints({}, [point(5, 2)])], []]
 
     accepted, confirmed, settle, captured, doubt, parked = tiles_of(
         now, [[], [], [], []], grid=grid, captured={"JPY": 500, "EUR": 123456}
@@ -123,6 +138,15 @@ def test_tiles_tell_now_and_before() -> None:
     assert (captured.value, captured.detail) == ("1,234.56 EUR", "500 JPY")
     assert (doubt.value, doubt.is_alarming, parked.value, parked.is_alarming) == ("2", True, NOTHING, False)
     assert settle.value.endswith(" ms")
+
+
+def test_a_gauge_that_nobody_has_set_lately_is_not_known() -> None:
+    grid = Grid(NOON, STEP, 90)
+    now = [[], [], [SeriesPoints({}, [point(2, 0)])], []]
+
+    *_others, doubt, _parked = tiles_of(now, [[], [], [], []], grid=grid, captured={})
+
+    assert (doubt.value, doubt.is_alarming) == (NOTHING, False)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ All lines of a page share one grid of moments, so that a mark at 12:01 is at the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
+from math import ceil, floor
 
 from resilience.telemetry.buckets import percentile_s
 from resilience.telemetry.reading import Asked, Point, SeriesPoints
 
 Values = list[float | None]
-# What processes counted within this time may not have arrived yet: a chart that ends there shows no dip.
-LATE = timedelta(seconds=20)
+# What was counted within this time may not be there yet: processes hand on what they have every ten seconds,
+# and minutes are made of it once a minute. A chart that ends there shows no dip.
+_LATE, _LATE_MINUTES = timedelta(seconds=20), timedelta(minutes=2)
 FRACTIONS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -27,11 +28,12 @@ class Grid:
 
     @classmethod
     def of(cls, start: datetime, end: datetime, step: timedelta) -> "Grid":
-        """Return the moments in [start, end - LATE) that are whole multiples of `step`."""
+        """Return the moments in [start, end) that are whole multiples of `step` and can be known by now."""
+        late = _LATE if step < timedelta(minutes=1) else _LATE_MINUTES
         first = datetime.fromtimestamp(
             ceil(start.timestamp() / step.total_seconds()) * step.total_seconds(), start.tzinfo
         )
-        return cls(first, step, max(0, int((end - LATE - first) / step)))
+        return cls(first, step, max(0, int((end - late - first) / step)))
 
     def place(self, values: Mapping[datetime, float], *, missing: float | None) -> Values:
         """Return the value of each moment; `missing` where there is none."""
@@ -120,7 +122,8 @@ def share(*, of: frozenset[str], label: str) -> Draw:
                 total[point.at] = total.get(point.at, 0.0) + point.value
                 if of & set(one.labels.values()):
                     wanted[point.at] = wanted.get(point.at, 0.0) + point.value
-        shares = {at: round(100 * wanted.get(at, 0.0) / all_, 1) for at, all_ in total.items() if all_}
+        # Rounded down: one failure in ten thousand is not none.
+        shares = {at: floor(1000 * wanted.get(at, 0.0) / all_) / 10 for at, all_ in total.items() if all_}
         return [Line(label, grid.place(shares, missing=None))] if shares else []
 
     return draw

@@ -15,6 +15,7 @@ IN_DOUBT = Asked("payments_in_doubt")
 PARKED = Asked("saga_parked")
 ASKED = (ACCEPTED, SETTLED, IN_DOUBT, PARKED)
 NOTHING = "–"
+_FRESH_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ def _gauge(
     before: Sequence[SeriesPoints],
     grid: Grid,
 ) -> Tile:
-    last = now[0].points[-1].value if now else None
+    # What nobody has measured lately is not known.
+    newest = now[0].points[-1] if now else None
+    is_fresh = newest is not None and newest.at >= grid.start + (grid.count - _FRESH_STEPS) * grid.step
+    last = newest.value if newest is not None and is_fresh else None
     was = before[0].points[-1].value if before else None
     trend: Values = (
         grid.place({point.at: point.value for point in now[0].points}, missing=None) if now else []

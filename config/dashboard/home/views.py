@@ -47,7 +47,12 @@ def now(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def story(request: HttpRequest) -> HttpResponseBase:
-    """Answer tiles, charts and incidents of `span`; 404 for one that there is not."""
+    """Answer tiles, charts and incidents of `span`; 404 for one that there is not.
+
+    403 for who may not see orders: it tells what was taken, and who did what.
+    """
+    if not request.user.has_perm(_NEEDED):
+        return JsonResponse({"detail": "This needs the permission to view orders."}, status=403)
     span = request.GET.get("span", DEFAULT)
     if span not in SPANS:
         return JsonResponse({"detail": f"Ask for one of: {', '.join(SPANS)}."}, status=404)
@@ -57,9 +62,10 @@ def story(request: HttpRequest) -> HttpResponseBase:
     return answer_kept(request, body)
 
 
+_NEEDED = "orders.view_order"
 _SHOWN = ("status", "observedValue", "observedUnit")
 now_view = admin.site.admin_view(now)
-story_view = admin.site.admin_view(story)
+story_view = admin.site.admin_view(story, cacheable=True)
 
 
 def _now(report: Report | None) -> dict[str, Any]:

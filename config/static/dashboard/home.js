@@ -2,12 +2,12 @@
 // A connection that drops shows itself; nothing old is shown as if it were new.
 "use strict";
 (() => {
-  const NOW_MS = 2000, STORY_MS = 5000, STALE_MS = 6000;
+  const NOW_MS = 2000, STORY_MS = 5000, STALE_MS = 6000, STORY_STALE_MS = 20000;
   const home = document.getElementById("home");
   const shapes = JSON.parse(document.getElementById("chart-shapes").textContent);
   const byId = (id) => document.getElementById(id);
   const charts = {};
-  let span = home.dataset.span, story = null, heardAt = Date.now();
+  let span = home.dataset.span, story = null, heardAt = Date.now(), storyAt = Date.now(), isSignedOut = false;
 
   const make = (tag, className, text) => {
     const node = document.createElement(tag);
@@ -23,14 +23,16 @@
   };
 
   async function fetched(url) {
-    const answer = await fetch(url, { headers: { Accept: "application/json" }, redirect: "error", signal: AbortSignal.timeout(5000) });
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, redirect: "manual", signal: AbortSignal.timeout(5000) });
+    isSignedOut = answer.type === "opaqueredirect";
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
     return answer.json();
   }
 
   function showNow(now) {
     byId("state").dataset.level = now.level;
-    byId("sentence").textContent = now.text;
+    // Written only when it changes: it is read aloud.
+    if (byId("sentence").textContent !== now.text) byId("sentence").textContent = now.text;
     byId("more").textContent = now.more ? `And ${now.more} more ${now.more === 1 ? "thing is" : "things are"} reduced, below.` : "";
     byId("reduced").hidden = now.reduced.length === 0;
     byId("reduced-list").replaceChildren(...now.reduced.map((one) => {
@@ -190,7 +192,9 @@
     const silence = Date.now() - heardAt, live = byId("live");
     const lost = silence > STALE_MS;
     home.toggleAttribute("data-lost", lost);
-    live.textContent = lost ? `connection lost; this is how it was at ${clock(heardAt)}` : `live, ${clock(heardAt)}`;
+    home.toggleAttribute("data-old", Date.now() - storyAt > STORY_STALE_MS);
+    if (home.hasAttribute("data-old") && story) byId("when").textContent = `figures and charts are of ${clock(storyAt)}: nobody tells newer ones`;
+    live.textContent = lost && isSignedOut ? "signed out: load the page again" : lost ? `connection lost; this is how it was at ${clock(heardAt)}` : `live, ${clock(heardAt)}`;
   }
   async function loop(work, pause) {
     for (;;) {
@@ -201,6 +205,7 @@
   }
   const tellStory = async () => {
     const asked = span, told = await fetched(`${home.dataset.story}?span=${asked}`);
+    storyAt = Date.now();
     if (asked === span) showStory(told);
   };
 
@@ -209,10 +214,11 @@
       event.preventDefault();
       span = link.dataset.span;
       history.replaceState(null, "", link.href);
-      for (const other of document.querySelectorAll(".hf-spans a")) other.toggleAttribute("aria-current", other === link);
+      for (const other of document.querySelectorAll(".hf-spans a")) other === link ? other.setAttribute("aria-current", "true") : other.removeAttribute("aria-current");
       tellStory().catch(() => {});
     });
   }
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) heardAt = storyAt = Date.now(); });
   new MutationObserver(() => story && showStory(story)).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
   showNow(JSON.parse(byId("now").textContent));
   loop(async () => { showNow(await fetched(home.dataset.now)); heardAt = Date.now(); }, NOW_MS);
