@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,12 +35,23 @@ def shops() -> list[Shop]:
     return shops
 
 
-def order_in_the_end(shop: Shop) -> Any:
-    """Order; whoever is turned away, as a busy machine may, comes again with the same key."""
-    key, deadline = uuid4().hex, time.monotonic() + 30
-    while (answer := shop.order(key=key)).status_code == 503 and time.monotonic() < deadline:
+def in_the_end(ask: Callable[[], Any]) -> Any:
+    """Ask; whoever is turned away, as a busy machine may, comes again."""
+    deadline = time.monotonic() + 30
+    while (answer := ask()).status_code == 503 and time.monotonic() < deadline:
         time.sleep(float(answer.headers["Retry-After"]))
     return answer
+
+
+def order_in_the_end(shop: Shop) -> Any:
+    """Order, each time with the same key."""
+    key = uuid4().hex
+    return in_the_end(lambda: shop.order(key=key))
+
+
+def cancel_in_the_end(shop: Shop, order_id: UUID) -> Any:
+    """Cancel an order."""
+    return in_the_end(lambda: shop.post(f"{ORDERS}/{order_id}/cancel", b""))
 
 
 def test_fifty_equal_posts_with_one_key_place_one_order(shops: list[Shop]) -> None:
@@ -103,7 +115,7 @@ def test_fifty_cancellations_at_once_are_one(shops: list[Shop], sandbox: Sandbox
     carry_to_the_end([order_id], within_s=30)
 
     answers = at_once(
-        [lambda shop=shop: shop.post(f"{ORDERS}/{order_id}/cancel", b"") for shop in shops]  # type: ignore[misc]
+        [lambda shop=shop: cancel_in_the_end(shop, order_id) for shop in shops]  # type: ignore[misc]
     )
     carry_to_the_end([order_id], within_s=30)
 
