@@ -105,7 +105,14 @@ def test_the_story_is_what_the_tables_say(viewer: Client) -> None:
             gateway=gateway, code="", count=1, amount_minor=1050,
         )  # fmt: skip
 
-    told = replicated(viewer, lambda told: tile_of(told, "captured")["value"] != NOTHING)
+    # Both, for a story is read in several statements, between which the replica goes on.
+    told = replicated(
+        viewer,
+        lambda told: (
+            tile_of(told, "accepted")["detail"] != "0 accepted"
+            and tile_of(told, "captured")["value"] != NOTHING
+        ),
+    )
     tiles = {name: tile_of(told, name) for name in ("accepted", "captured")}
 
     assert tiles["accepted"]["detail"] == "30 accepted"
