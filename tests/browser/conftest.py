@@ -18,7 +18,7 @@ LOOKS = {
     "dark": (1440, 900, "dark"),
     "phone": (390, 844, "light"),
 }
-READY_WITHIN_MS = 30_000
+READY_WITHIN_MS = 60_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,6 @@ from tests.processes import wait_until
 
 Visit = Callable[..., Visitor]
 OUTAGE_S = 30
-TELLS_WITHIN_S = 5.0
 
 
 def ready(page: Page) -> None:
@@ -79,9 +78,9 @@ def test_a_connection_that_drops_shows_itself_and_comes_back(visit: Visit) -> No
     ready(page)
 
     page.route("**/*.json*", lambda route: route.abort())
-    expect(page.locator("#live")).to_contain_text("connection lost", timeout=15_000)
+    expect(page.locator("#live")).to_contain_text("connection lost", timeout=30_000)
     page.unroute("**/*.json*")
-    expect(page.locator("#live")).to_contain_text("live", timeout=15_000)
+    expect(page.locator("#live")).to_contain_text("live", timeout=30_000)
 
 
 def test_another_stretch_of_time_is_a_link(visit: Visit) -> None:
@@ -101,22 +100,26 @@ def test_during_an_outage_of_the_gateways_it_tells_the_truth(
 ) -> None:
     page = visit().sign_in("/admin/")
     ready(page)
-    wait_until(lambda: level(page) == "good", limit_s=60)
+    wait_until(lambda: level(page) == "good", limit_s=120)
     storefront = Storefront(stack, rate=8.0, random=Random(1))
     storefront.start()
     try:
         wait_until(lambda: len(storefront.accepted) >= 16, limit_s=60)
         down_at = time.monotonic()
-        stack.faults({"fault": "down", "for_s": OUTAGE_S})
-        wait_until(lambda: "wait, none is lost" in page.locator("#sentence").inner_text(), limit_s=60)
+        # Ended by hand: a slow machine may need longer to meet it.
+        stack.faults({"fault": "down", "for_s": 10 * OUTAGE_S})
+        wait_until(lambda: "wait, none is lost" in page.locator("#sentence").inner_text(), limit_s=120)
         told_s = time.monotonic() - down_at
         page.screenshot(path=pictures / "home-outage.png", full_page=True)
         expect(page.locator("#reduced")).to_be_visible()
 
         wait_until(lambda: time.monotonic() - down_at > OUTAGE_S, limit_s=OUTAGE_S + 5)
+        stack.clear_faults()
+        up_at = time.monotonic()
         wait_until(lambda: level(page) == "good", limit_s=120)
-        good_again_s = time.monotonic() - down_at - OUTAGE_S
+        good_again_s = time.monotonic() - up_at
     finally:
+        stack.clear_faults()
         storefront.stop()
     record_property("told_s", round(told_s, 1))
     record_property("good_again_s", round(good_again_s, 1))
