@@ -89,6 +89,7 @@ def test_staff_who_may_not_see_orders_see_no_takings(client: Client) -> None:
 
     assert client.get(STORY).status_code == 403
     assert client.get(NOW).status_code == 200
+    assert "need the permission to view orders" in client.get("/admin/").content.decode()
 
 
 def test_the_story_is_what_the_tables_say(viewer: Client) -> None:

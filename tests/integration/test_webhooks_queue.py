@@ -3,13 +3,15 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from random import Random
+from threading import Event as Signal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from resilience import clock
 from resilience.ids import new_id
@@ -146,6 +148,34 @@ def unanswered() -> Iterator[int]:
             one.setblocking(False)
             one.connect_ex(("127.0.0.2", port))
         yield port
+
+
+def test_what_is_asked_for_while_it_is_pruned_stays(receiver: Receiver) -> None:
+    endpoint_at(receiver.url)
+    tell(1, 2)
+    send_until(lambda: states() == ["delivered"] * 2)
+    WebhookDelivery.objects.update(settled_at=clock.now() - timedelta(days=31))
+    asked_for = WebhookDelivery.objects.earliest("pk").pk
+    is_asked, may_commit = Signal(), Signal()
+
+    def ask() -> None:
+        try:
+            with transaction.atomic():
+                redeliver("shop", asked_for, now=clock.now())
+                is_asked.set()
+                assert may_commit.wait(10)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        assert is_asked.wait(10)
+        tasks.prune_webhook_log()
+        may_commit.set()
+        asking.result()
+    tasks.prune_webhook_log()
+
+    assert list(WebhookDelivery.objects.values_list("pk", "state")) == [(asked_for, "pending")]
 
 
 def test_what_is_deleted_goes_piece_by_piece_and_its_address_is_free(receiver: Receiver, monkeypatch) -> None:

@@ -81,21 +81,19 @@ def per_minute(*, words: Mapping[str, str] | None = None) -> Draw:
 
 def percentile_lines(found: Sequence[list[SeriesPoints]], grid: Grid) -> list[Line]:
     """Draw p50, p95 and p99 of a histogram, in seconds."""
-    points = [point for one in found[0] for point in one.points if point.buckets]
-    return (
-        [
-            Line(
-                name,
-                grid.place(
-                    {point.at: _rounded(percentile_s(point.buckets or (), fraction)) for point in points},
-                    missing=None,
-                ),
-            )
-            for name, fraction in FRACTIONS.items()
-        ]
-        if points
-        else []
-    )
+    measured = {point.at: point.buckets for one in found[0] for point in one.points if point.buckets}
+    if not measured:
+        return []
+    return [
+        Line(
+            name,
+            grid.place(
+                {at: _rounded(percentile_s(buckets, fraction)) for at, buckets in measured.items()},
+                missing=None,
+            ),
+        )
+        for name, fraction in FRACTIONS.items()
+    ]
 
 
 def peaks(*labels: str) -> Draw:

@@ -8,7 +8,7 @@ from resilience.telemetry.reading import Resolution
 
 @dataclass(frozen=True)
 class Span:
-    """How much is shown, in which steps: `points` of them make a chart that can be read."""
+    """How much is shown, and how long each point of a chart lasts."""
 
     name: str
     title: str

@@ -78,7 +78,7 @@
   function showAvailable(told) {
     const known = told.available.filter((value) => value !== null);
     const share = known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
-    byId("available-share").textContent = share === null ? "no request in this stretch of time" : `${share.toFixed(2)} %`;
+    byId("available-share").textContent = share === null ? "no request in this stretch of time" : `${(Math.floor(share * 100) / 100).toFixed(2)} %`;
     const slots = 90, size = Math.max(1, Math.ceil(told.available.length / slots)), bars = [];
     for (let from = 0; from < told.available.length; from += size) {
       const some = told.available.slice(from, from + size).filter((value) => value !== null);
