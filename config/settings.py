@@ -84,7 +84,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
-# Seconds are what an operator compares.
+# The admin's look asks for the language's own way of writing times; this is it.
+FORMAT_MODULE_PATH = ["config.formats"]
 DATETIME_FORMAT = "Y-m-d H:i:s"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("HOLDFAST_STATIC_ROOT", BASE_DIR / ".holdfast" / "static")

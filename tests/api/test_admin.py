@@ -635,6 +635,15 @@ def test_a_list_counts_to_a_limit(operator: Client, monkeypatch: pytest.MonkeyPa
     assert "5 products" in words_of(operator, reverse("admin:orders_product_changelist"))
 
 
+def test_times_are_told_to_the_second(operator: Client):
+    key = make_order(0)
+
+    shown = words_of(operator, reverse("admin:orders_order_change", args=[key]))
+
+    assert "2026-03-01 12:00:00" in shown
+    assert "p.m." not in words_of(operator, reverse("admin:orders_order_changelist"))
+
+
 def test_every_model_of_ours_that_the_admin_shows_is_read_only():
     ours = [
         model
