@@ -31,8 +31,9 @@ class ReservationInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    """Orders, the newest first."""
+    """Orders, the newest first; the dashboard has a page of its own for one."""
 
+    acts = (("order-cancel", "Cancel"),)
     list_display = ("number", "status", "client", "customer_reference", "total", "placed_at", "settled_at")
     list_filter = (filter_by("status", lambda: list(OrderStatus)), "placed_at")
     search_fields = ("id", "number", "client", "customer_reference")

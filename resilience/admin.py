@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import RUNNING, AuditRun
+from resilience.audit_trail.models import AuditTrail
 from resilience.breaker import BreakerState, Force
 from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events import event_types, subscriptions
@@ -45,6 +46,11 @@ class OperatorActionInline(ReadOnlyInline):
 class SagaAdmin(ReadOnlyAdmin):
     """Sagas, the newest first."""
 
+    acts = (
+        ("saga-retry", "Try again now"),
+        ("saga-compensate", "Turn round and undo"),
+        ("saga-resolve", "Take the step as settled"),
+    )
     list_display = (
         "id",
         "definition",
@@ -112,6 +118,7 @@ class SubscriptionStateAdmin(ReadOnlyAdmin):
 class DeadLetterAdmin(ReadOnlyAdmin):
     """Events that a subscription gave up on, the newest first."""
 
+    acts = (("dead-letter-redeliver", "Redeliver"),)
     list_display = (
         "id",
         "subscription",
@@ -159,6 +166,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 class WebhookEndpointAdmin(ReadOnlyAdmin):
     """Receivers of clients, without their secrets."""
 
+    acts = (("endpoint-disable", "Turn off"), ("endpoint-enable", "Turn on"))
     list_display = ("client", "url", "failures_in_row", "failing_since", "paused_until", "disabled_reason")
     list_filter = (("disabled_at", admin.EmptyFieldListFilter), ("failing_since", admin.EmptyFieldListFilter))
     search_fields = ("client", "url")
@@ -170,6 +178,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     """What goes to receivers, the newest first."""
 
+    acts = (("delivery-send", "Send again"),)
     list_display = ("id", "endpoint_id", "type", "state", "attempts", "due_at", "created_at", "settled_at")
     list_filter = (filter_by("state", lambda: list(DeliveryState)),)
     search_fields = ("id", "event_id", "aggregate_id")
@@ -191,6 +200,16 @@ class FlagChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("at", "name", "change", "by", "reason")
     search_fields = ("name", "by")
+    ordering = ("-at",)
+
+
+@admin.register(AuditTrail)
+class AuditTrailAdmin(ReadOnlyAdmin):
+    """Who did what to what, and why, the newest first: people, and the guards of flags."""
+
+    list_display = ("at", "by", "action", "subject", "outcome", "reason", "area")
+    list_filter = (filter_by("area", lambda: ["saga", "breaker", "flag", "subscription", "staff"]),)
+    search_fields = ("subject", "by", "action")
     ordering = ("-at",)
 
 
@@ -231,8 +250,9 @@ class AuditRunAdmin(ReadOnlyAdmin):
 
 @admin.register(BreakerOverride)
 class BreakerOverrideAdmin(ReadOnlyAdmin):
-    """Forced states, also those that have ended; `manage.py breaker` changes them."""
+    """Forced states, also those that have ended."""
 
+    acts = (("breaker-release", "Let it decide for itself"),)
     list_display = ("name", "state", "owner", "reason", "until", "created_at")
     list_filter = (filter_by("state", lambda: list(Force)),)
     search_fields = ("name", "owner")

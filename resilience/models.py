@@ -2,6 +2,7 @@
 
 from resilience.apikeys.models import ApiKey
 from resilience.audit.models import AuditRun
+from resilience.audit_trail.models import AuditTrail, StaffAction
 from resilience.breaker.models import BreakerOverride, BreakerOverrideChange, BreakerTransition
 from resilience.events.models import (
     DeadLetter,
@@ -21,6 +22,7 @@ from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookE
 __all__ = [
     "ApiKey",
     "AuditRun",
+    "AuditTrail",
     "BreakerOverride",
     "BreakerOverrideChange",
     "BreakerTransition",
@@ -41,6 +43,7 @@ __all__ = [
     "OperatorAction",
     "Saga",
     "SagaStep",
+    "StaffAction",
     "SubscriptionChange",
     "SubscriptionState",
     "WebhookAttempt",

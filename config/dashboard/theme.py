@@ -44,6 +44,12 @@ def _list(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
 
 
+def _page(title: str, icon: str, name: str, app: str, model: str) -> dict[str, Any]:
+    """Return the way to a page of our own, for whoever may see the rows that it speaks of."""
+    link = reverse_lazy(f"dashboard:{name}")
+    return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
+
+
 def _group(title: str, *items: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "collapsible": False, "items": list(items)}
 
@@ -65,7 +71,15 @@ THEME = {
         "show_search": True,
         "command_search": True,
         "navigation": [
-            {"items": [{"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")}]},
+            {
+                "items": [
+                    {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+                    _page("Sagas now", "alt_route", "sagas", "resilience", "saga"),
+                    _page("Money in doubt", "payments", "money", "payments", "payment"),
+                    _page("Toolkit", "handyman", "toolkit", "resilience", "breakertransition"),
+                    _page("Events now", "stream", "events", "resilience", "subscriptionstate"),
+                ]
+            },
             _group(
                 "Orders",
                 _list("Orders", "shopping_bag", "orders", "order"),
@@ -88,6 +102,7 @@ THEME = {
                 _list("Switches", "toggle_on", "waffle", "switch"),
                 _list("Flag changes", "history", "resilience", "flagchange"),
                 _list("Audits", "verified", "resilience", "auditrun"),
+                _list("Audit trail", "policy", "resilience", "audittrail"),
             ),
             _group(
                 "Events",

@@ -2,10 +2,23 @@
 
 from django.urls import path
 
+from config.dashboard.acting.views import act_view
 from config.dashboard.home.views import now_view, story_view
+from config.dashboard.order.views import order_view
+from config.dashboard.pages.events import events_view
+from config.dashboard.pages.money import money_view
+from config.dashboard.pages.sagas import sagas_view
+from config.dashboard.pages.toolkit import toolkit_view
 
 app_name = "dashboard"
 urlpatterns = [
+    path("act/<slug:name>/", act_view, name="act"),
+    # In the place of the admin's own page, so that every link to an order leads here.
+    path("orders/order/<uuid:order_id>/change/", order_view, name="order"),
+    path("sagas/", sagas_view, name="sagas"),
+    path("money/", money_view, name="money"),
+    path("toolkit/", toolkit_view, name="toolkit"),
+    path("events/", events_view, name="events"),
     path("now.json", now_view, name="now"),
     path("story.json", story_view, name="story"),
 ]

@@ -63,6 +63,7 @@ class DisputeInline(ReadOnlyInline):
 class PaymentAdmin(ReadOnlyAdmin):
     """Payments, the newest first."""
 
+    acts = (("payment-ask", "Ask the gateway now"), ("payment-refund", "Give money back"))
     list_display = (
         "id",
         "order",

@@ -1,7 +1,4 @@
-"""What operators see of reconciliation: runs, and what nothing explains.
-
-Resolving takes a note, so it has no button here: `POST /api/v1/reconciliation/exceptions/{id}/resolve`.
-"""
+"""What operators see of reconciliation: runs, and what nothing explains."""
 
 from django.contrib import admin
 
@@ -49,6 +46,7 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
 class ReconciliationExceptionAdmin(ReadOnlyAdmin):
     """Differences between gateways' lists and our books, the newest first."""
 
+    acts = (("exception-resolve", "Resolve"),)
     list_display = (
         "first_seen_at",
         "gateway",

@@ -35,6 +35,9 @@ class Dispute(models.Model):
                 name="a_dispute_status_is_known",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["opened_at"], condition=Q(closed_at__isnull=True), name="disputes_open")
+        ]
 
     def __str__(self) -> str:
         return f"dispute {self.reference} of {self.amount_minor} {self.currency} ({self.status})"

@@ -123,7 +123,12 @@ class ReconciliationException(models.Model):
                 fields=["gateway", "reference"],
                 condition=~Q(resolved_by=""),
                 name="differences_people_explained",
-            )
+            ),
+            models.Index(
+                fields=["first_seen_at"],
+                condition=Q(resolved_at__isnull=True),
+                name="differences_unexplained",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -55,7 +55,10 @@ class Refund(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["settled_at"], condition=Q(status=RefundStatus.SUCCEEDED), name="refunds_made"
-            )
+            ),
+            models.Index(
+                fields=["created_at"], condition=Q(status=RefundStatus.PENDING), name="refunds_under_way"
+            ),
         ]
 
     def __str__(self) -> str:

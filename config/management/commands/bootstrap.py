@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from config.bootstrap import bootstrap
+from config.roles import ensure_roles
 from resilience import clock
 
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print how to get in."""
+        ensure_roles()
         way_in = bootstrap(now=clock.now())
         if options["json"]:
             admin = {"username": way_in.username, "password": way_in.password}

@@ -1,0 +1,1 @@
+"""Pages of what is now, each of one kind of thing: sagas, money, the toolkit, events."""
