@@ -44,6 +44,12 @@ def _list(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
 
 
+def _page(title: str, icon: str, name: str, app: str, model: str) -> dict[str, Any]:
+    """Return the way to a page of the dashboard, for whoever may see such rows."""
+    link = reverse_lazy(f"dashboard:{name}")
+    return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
+
+
 def _group(title: str, *items: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "collapsible": False, "items": list(items)}
 
@@ -66,6 +72,7 @@ THEME = {
         "command_search": True,
         "navigation": [
             {"items": [{"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")}]},
+            _group("Business", _page("Reports", "bar_chart", "business", "orders", "order")),
             _group(
                 "Orders",
                 _list("Orders", "shopping_bag", "orders", "order"),
