@@ -14,11 +14,15 @@ Measure = Callable[[Rows], Values]
 
 @dataclass(frozen=True)
 class Figure:
-    """What is read from afar. `unit` is the column whose values it is written like."""
+    """What is read from afar. `unit` is the column whose values it is written like.
+
+    Where a sum is of no row it is nought; anything else is not known then.
+    """
 
     title: str
     unit: str
     measure: Measure
+    is_sum: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,23 @@ def _add(sums: dict[str, Any], value: Any) -> None:
 
 def _tile(figure: Figure, found: Found) -> Tile:
     now = figure.measure(found.rows)
-    before = None if found.before is None else figure.measure(found.before)
-    main = found.currency if found.currency in now else ""
-    value, was = now.get(main), (before or {}).get(main)
+    before = {} if found.before is None else figure.measure(found.before)
+    main = found.currency if found.currency in (*now, *before) else ""
+    value, was = now.get(main), before.get(main)
+    if figure.is_sum:
+        value, was = _or_nought(value, was), _or_nought(was, value)
     others = [written(figure.unit, now[name]) for name in found.currencies if name in now and name != main]
     return Tile(
         title=figure.title,
         value=written(figure.unit, value),
         others=", ".join(others),
-        before="" if before is None else written(figure.unit, was),
-        change=change(value, was),
+        before="" if found.before is None else written(figure.unit, was),
+        change="" if found.before is None else change(value, was),
     )
+
+
+def _or_nought(value: Any, other: Any) -> Any:
+    """Return `value`, or where there is none the nought of `other`'s kind."""
+    if value is not None or other is None:
+        return value
+    return {**other, "amount": 0} if isinstance(other, dict) else 0

@@ -35,7 +35,7 @@ LOOKS = {
         (
             Figure("Revenue", "revenue", total("revenue")),
             Figure("Sales", "sales", total("sales")),
-            Figure("Average sale", "average_sale", average("revenue", "sales")),
+            Figure("Average sale", "average_sale", average("revenue", "sales"), is_sum=False),
             Figure("Orders placed", "orders", total("orders")),
             Figure("Given back of these", "refunded", total("refunded")),
         ),
@@ -47,7 +47,7 @@ LOOKS = {
         Pairing.KEYS,
         (
             Figure("Paid", "paid", total("paid")),
-            Figure("Succeed", "success_rate", share("captured", "captured", "declined")),
+            Figure("Succeed", "success_rate", share("captured", "captured", "declined"), is_sum=False),
             Figure("Captured", "captured", total("captured")),
             Figure("Declined", "declined", total("declined")),
         ),
@@ -66,8 +66,8 @@ LOOKS = {
         Pairing.SLOT,
         (
             Figure("Orders settled", "orders", total("orders")),
-            Figure("99 of 100 within, at worst", "p99_ms", greatest("p99_ms")),
-            Figure("Longest", "max_ms", greatest("max_ms")),
+            Figure("99 of 100 within, at worst", "p99_ms", greatest("p99_ms"), is_sum=False),
+            Figure("Longest", "max_ms", greatest("max_ms"), is_sum=False),
         ),
         lines("p50_ms", "p90_ms", "p99_ms", title="Time until an order is settled", has_gaps=True),
     ),
@@ -92,7 +92,12 @@ LOOKS = {
         (
             Figure("Customers", "customers", total("customers")),
             Figure("Came again", "repeat_customers", total("repeat_customers")),
-            Figure("Share that came again", "confirmed_rate", share("repeat_customers", "customers")),
+            Figure(
+                "Share that came again",
+                "confirmed_rate",
+                share("repeat_customers", "customers"),
+                is_sum=False,
+            ),
             Figure("Orders", "orders", total("orders")),
         ),
         steps("customers", "repeat_customers", title="Customers, and those of two orders or more"),
@@ -114,7 +119,7 @@ LOOKS = {
         (
             Figure("Placed", "placed", total("placed")),
             Figure("Confirmed", "confirmed", total("confirmed")),
-            Figure("Confirmed of placed", "confirmed_rate", share("confirmed", "placed")),
+            Figure("Confirmed of placed", "confirmed_rate", share("confirmed", "placed"), is_sum=False),
             Figure("Refunded", "refunded", total("refunded")),
             Figure("Cancelled", "cancelled", total("cancelled")),
         ),
@@ -139,7 +144,7 @@ LOOKS = {
         "Busiest times",
         ("period",),
         Pairing.RANK,
-        (Figure("Most orders at once", "orders", greatest("orders")),),
+        (Figure("Most orders at once", "orders", greatest("orders"), is_sum=False),),
         bars("orders", "period", title="Orders at the busiest times", is_compared=False),
     ),
 }
