@@ -115,7 +115,7 @@ def _choices(request: HttpRequest, report: str, question: Question | None) -> di
         "typed": {
             "from": typed.get("from", ""),
             "to": typed.get("to", ""),
-            "period": question.period if question else None,
+            "period": typed.get("period") if typed.get("period") in PERIODS else "",
             "time_zone": typed.get("time_zone") or ZONE_BY_DEFAULT,
             "granularity": typed.get("granularity", ""),
             "currency": typed.get("currency", ""),
