@@ -226,6 +226,7 @@ def test_files_are_of_the_question_that_the_page_shows(merchant: Client) -> None
     assert (row["sku"], row["revenue_minor"]) == ("=cmd()", 1250)
 
 
+@pytest.mark.django_db(transaction=True, databases=["default", "replica"])
 def test_the_page_asks_for_the_kept_report(
     merchant: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ class Question:
         A `period` takes the place of dates. What is as by default is left out.
         """
         asked = self.asked
-        dates = {} if self.period or "period" in others else {"from": asked.first, "to": asked.last}
+        dates = {} if self.period or "period" in others else {"from": f"{asked.first}", "to": f"{asked.last}"}
         chosen = {
             **dates,
             "period": self.period if self.period != PERIOD_BY_DEFAULT else None,

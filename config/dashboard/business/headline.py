@@ -1,5 +1,6 @@
 """The headline of a report: a few figures over all its rows, each with its change. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,9 +69,9 @@ def average(column: str, count: str) -> Measure:
     """Measure money by count, half up to the minor unit, each currency by itself."""
 
     def measure(rows: Rows) -> Values:
-        sums, counts = total(column)(rows), {}
+        sums, counts = total(column)(rows), Counter[str]()
         for row in rows:
-            counts[row["currency"]] = counts.get(row["currency"], 0) + row[count]
+            counts[row["currency"]] += row[count]
         return {
             currency: {**sums[currency], "amount": (2 * sums[currency]["amount"] + of) // (2 * of)}
             for currency, of in counts.items()
