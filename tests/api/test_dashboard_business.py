@@ -18,7 +18,9 @@ from analytics.lake.storage import storage
 from analytics.reports import keeping
 from analytics.reports.definitions import REPORTS
 from analytics.warehouse import QueryFailedError
+from resilience import caching
 from tests.lake_kit import NOON, confirmed, declined, placed, refunded
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/admin/business/"
@@ -231,6 +233,7 @@ def test_the_page_asks_for_the_kept_report(
     merchant: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CACHING = True
+    wait_until(caching.contact().look)
     read: list[object] = []
     document_of = keeping.document_of
     monkeypatch.setattr(keeping, "document_of", lambda asked: read.append(asked) or document_of(asked))
