@@ -144,11 +144,24 @@ def test_the_busiest_times_are_compared_by_rank() -> None:
 
 
 def test_a_day_outside_of_the_period_is_shown_and_not_stumbled_over() -> None:
-    told = found([sold("2026-03-09", eur(1))], [], query="from=2026-03-10&to=2026-03-11")
+    told = found(
+        [sold("2026-03-09", eur(1))], [sold("2026-03-08", eur(1))], query="from=2026-03-10&to=2026-03-11"
+    )
 
-    [line] = table_of(LOOKS["revenue"], told).lines
+    outside, within = table_of(LOOKS["revenue"], told).lines
 
-    assert list(line.keys) == ["Mon 2026-03-09", "EUR", NOTHING]
+    assert list(outside.keys) == ["Mon 2026-03-09", "EUR", NOTHING]
+    assert list(within.keys) == ["Tue 2026-03-10", "EUR", "Sun 2026-03-08"]
+
+
+def test_beside_a_period_without_rows_nothing_is_drawn_or_listed_as_before() -> None:
+    told = found([sold("2026-03-10", eur(1))], [], query="from=2026-03-10&to=2026-03-10")
+
+    table = table_of(LOOKS["revenue"], told)
+
+    assert table.keys == ["Period", "Currency"]
+    assert {cell.before for cell in table.lines[0].cells} == {""}
+    assert len(lines("revenue", title="Revenue")(told).series) == 1
 
 
 def test_a_long_table_is_cut_and_says_so() -> None:

@@ -56,7 +56,7 @@ def lines(*columns: str, title: str, by: str = "", has_gaps: bool = False) -> Dr
             name = kind if by else label(column)
             values = _over_time(_of(found.rows, found, column, by, kind), column, found.slots, missing)
             drawn.append(Series(name, values, colour))
-            if found.before is not None:
+            if found.before:
                 before = _of(found.before, found, column, by, kind)
                 values = _over_time(before, column, found.slots_before[: len(found.slots)], missing)
                 drawn.append(Series(f"{name}, {BEFORE}", values, colour, is_before=True))
@@ -73,7 +73,7 @@ def bars(column: str, *by: str, title: str, is_compared: bool = True) -> Draw:
         sums = _sums(found.rows, found, column, by)
         ranked = sorted(sums, key=lambda place: (-sums[place], place))[:BARS_MAX]
         drawn = [Series(NOW, [sums[place] for place in ranked], 0)]
-        if found.before is not None and is_compared:
+        if found.before and is_compared:
             before = _sums(found.before, found, column, by)
             drawn.append(Series(BEFORE, [before.get(place, 0) for place in ranked], 0, is_before=True))
         labels = [
@@ -92,7 +92,7 @@ def steps(*columns: str, title: str) -> Draw:
 
     def draw(found: Found) -> Drawing:
         drawn = [Series(NOW, [found.rows[0][name] for name in columns], 0)]
-        if found.before is not None:
+        if found.before:
             drawn.append(Series(BEFORE, [found.before[0][name] for name in columns], 0, is_before=True))
         return Drawing("bars", title, [label(name) for name in columns], drawn)
 

@@ -50,7 +50,8 @@ class _Pair:
 def table_of(look: Look, found: Found) -> Table:
     """Return the table. A row that only the other period has stands in it too, without figures now."""
     figures = [name for name in found.rows[0] if name not in look.keys] if found.rows else []
-    is_compared = found.before is not None and look.pairing is not Pairing.NONE
+    # Beside nothing at all, "before" would stand in each cell and say no more than the headline does.
+    is_compared = bool(found.before) and look.pairing is not Pairing.NONE
     is_dated = is_compared and look.pairing in _DATED
     pairs = list(_pairs(look, found))
     return Table(
