@@ -31,6 +31,7 @@ _RULES: tuple[tuple[bool | None, str, Tier], ...] = (
     (True, rf"/webhooks/{_ID}", Tier.MONEY),
     (True, rf"/api/v1/reconciliation/exceptions/{_ID}/resolve", Tier.MONEY),
     (None, r"/admin/.*export.*", Tier.REPORT),
+    (False, r"/admin/business/.*", Tier.REPORT),
     # Operators look at what is wrong, and that is when it is.
     (True, r"/admin/.*", Tier.CHECKOUT),
     (False, r"/admin/.*", Tier.READ),

@@ -1,45 +1,21 @@
-"""What a report is asked for, read from a query string."""
+"""What a client asks a report for, and whose sales it may see."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from datetime import datetime
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from analytics.reports.answering import Asked
-from analytics.reports.definitions import REPORTS, Report
-from payments.money import EXPONENTS
+from analytics.reports.definitions import Report
+from analytics.reports.reading import asked_of, one_of
 from resilience.apikeys.authentication import principal_of
-from resilience.errors import Refusal
-from resilience.rest.errors import InvalidRequest, invalid_field
 from resilience.rest.query import query_parameters
 
 READ, READ_ALL = "reports.read", "reports.all"
-COMPARED = ("none", "previous_period", "previous_year")
 _PARAMETERS = frozenset(
     {"from", "to", "time_zone", "granularity", "currency", "compare", "all_clients", "format"}
 )
-_DAYS_BY_DEFAULT = 30
-# A question about more is one for `manage.py query`.
-_DAYS_MAX = 3 * 366
-# With room for a year before and a day after that every time zone has.
-_YEARS = (1971, 2999)
-
-
-class ReportNotFoundError(Refusal):
-    """There is no report of this name."""
-
-    code = "report_not_found"
-
-
-def report_named(name: str) -> Report:
-    """Return the report; raises ReportNotFoundError."""
-    try:
-        return REPORTS[name]
-    except KeyError:
-        known = ", ".join(REPORTS)
-        raise ReportNotFoundError(f"There is no such report. There are: {known}.") from None
 
 
 def read_asked(request: Request, report: Report, *, now: datetime) -> tuple[Asked, Mapping[str, str]]:
@@ -48,62 +24,14 @@ def read_asked(request: Request, report: Report, *, now: datetime) -> tuple[Aske
     Raises InvalidRequest, and PermissionDenied for `all_clients` without the permission.
     """
     parameters = query_parameters(request, allowed=_PARAMETERS)
-    zone = _one_of(parameters, "time_zone", available_timezones(), default="UTC")
-    today = now.astimezone(ZoneInfo(zone)).date()
-    last = _day(parameters, "to") or today
-    first = _day(parameters, "from") or last - timedelta(days=_DAYS_BY_DEFAULT - 1)
-    if not 0 <= (last - first).days < _DAYS_MAX:
-        raise invalid_field("from", code="invalid", detail=f"Ask for 1 to {_DAYS_MAX} days: from <= to.")
-    compared = _one_of(parameters, "compare", COMPARED, default="none")
-    asked = Asked(
-        report=report,
-        client=_client(request, parameters),
-        first=first,
-        last=last,
-        zone=zone,
-        currency=_one_of(parameters, "currency", EXPONENTS) if "currency" in parameters else None,
-        granularity=_granularity(report, parameters),
-        compared=None if compared == "none" else compared,
-    )
-    return asked, parameters
+    client = _client(request, parameters)
+    return asked_of(parameters, report=report, client=client, now=now), parameters
 
 
 def _client(request: Request, parameters: Mapping[str, str]) -> str | None:
     principal = principal_of(request)
-    if _one_of(parameters, "all_clients", ("true", "false"), default="false") == "false":
+    if one_of(parameters, "all_clients", ("true", "false"), default="false") == "false":
         return principal.client
     if READ_ALL not in principal.permissions:
         raise PermissionDenied(f"`all_clients` needs the permission {READ_ALL}. Leave it out.")
     return None
-
-
-def _granularity(report: Report, parameters: Mapping[str, str]) -> str | None:
-    if not report.granularities:
-        if "granularity" in parameters:
-            raise invalid_field("granularity", code="invalid", detail="This report has none. Leave it out.")
-        return None
-    return _one_of(parameters, "granularity", report.granularities, default=report.granularities[0])
-
-
-def _one_of(
-    parameters: Mapping[str, str], name: str, known: "Mapping[str, object] | set[str] | tuple[str, ...]",
-    *, default: str = "",
-) -> str:  # fmt: skip
-    value = parameters.get(name, default)
-    if value not in known:
-        some = ", ".join(sorted(known)[:5])
-        raise invalid_field(name, code="invalid_choice", detail=f"Send one of: {some}…")
-    return value
-
-
-def _day(parameters: Mapping[str, str], name: str) -> date | None:
-    if name not in parameters:
-        return None
-    try:
-        day = date.fromisoformat(parameters[name])
-    except ValueError as error:
-        refusal: InvalidRequest = invalid_field(name, code="invalid", detail="Send a day like 2026-01-31.")
-        raise refusal from error
-    if not _YEARS[0] <= day.year <= _YEARS[1]:
-        raise invalid_field(name, code="invalid", detail=f"Send a day of {_YEARS[0]} to {_YEARS[1]}.")
-    return day

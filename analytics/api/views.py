@@ -1,9 +1,7 @@
 """Reports over HTTP: translate in, make one call, translate out."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,18 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from analytics.api.reading import COMPARED, READ, read_asked, report_named
+from analytics.api.reading import READ, read_asked
 from analytics.api.shapes import ReportList, ReportShape
-from analytics.caches import FRESH, REPORTS
 from analytics.reports import definitions
-from analytics.reports.answering import Asked, document_of
-from analytics.reports.exporting import CONTENT_TYPES, export
+from analytics.reports.download import download
+from analytics.reports.exporting import CONTENT_TYPES
+from analytics.reports.keeping import body_of
+from analytics.reports.reading import COMPARED, report_named
 from resilience import clock
-from resilience.caching import Loaded
 from resilience.rest.errors import invalid_field
-from resilience.rest.kept import Kept, answer_kept
+from resilience.rest.kept import answer_kept
 from resilience.rest.query import query_parameters
-from resilience.rest.rendering import to_json
 
 _ASKED = [
     OpenApiParameter("from", OpenApiTypes.DATE, description="the first day; 30 days by default"),
@@ -63,10 +60,7 @@ class ReportView(APIView):
         asked, parameters = read_asked(request, report_named(name), now=clock.now())
         if "format" in parameters:
             raise invalid_field("format", code="invalid", detail="Ask for the export: …/export?format=csv.")
-        body = _kept(asked).body()
-        if body is None:
-            raise AssertionError("a report without rows is a report")
-        return answer_kept(request, body)
+        return answer_kept(request, body_of(asked))
 
 
 class ReportExportView(APIView):
@@ -82,30 +76,4 @@ class ReportExportView(APIView):
     def get(self, request: Request, name: str) -> HttpResponseBase:
         """Stream a report's rows as CSV (default) or Parquet. Amounts are minor units there."""
         asked, parameters = read_asked(request, report_named(name), now=clock.now())
-        format_ = parameters.get("format", "csv")
-        if format_ not in CONTENT_TYPES:
-            known = ", ".join(CONTENT_TYPES)
-            raise invalid_field("format", code="invalid_choice", detail=f"Send one of: {known}.")
-        pieces = export(asked, format_)
-        # Asked for here, so that what is wrong with it is a problem and no file that breaks off.
-        first = next(pieces, b"")
-        return StreamingHttpResponse(
-            _behind(first, pieces),
-            content_type=CONTENT_TYPES[format_],
-            headers={"Content-Disposition": f'attachment; filename="{name}.{format_}"'},
-        )
-
-
-def _kept(asked: Asked) -> Kept:
-    def load() -> Loaded:
-        return Loaded(to_json(document_of(asked)).encode(), FRESH)
-
-    what: list[Any] = [asked.first, asked.last, asked.zone, asked.currency, asked.granularity, asked.compared]
-    # No client is named "": that is the key of those who may see all.
-    key = REPORTS.key(asked.client or "", asked.report.name, "|".join(map(str, what)))
-    return Kept(REPORTS, key, load)
-
-
-def _behind(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
+        return download(asked, parameters.get("format", "csv"))

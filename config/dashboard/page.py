@@ -17,7 +17,8 @@ Context = Callable[..., dict[str, Any]]
 def page(template: str, *, title: str, permission: str) -> Callable[[Context], View]:
     """Make a view of a function that returns what the template shows, for staff with `permission`.
 
-    The function gets the request and what the address names. Its "title" wins over `title`.
+    The function gets the request and what the address names. Its "title" wins over `title`; a "status" in
+    it is the answer's.
     """
 
     def decorate(context_of: Context) -> View:
@@ -25,7 +26,7 @@ def page(template: str, *, title: str, permission: str) -> Callable[[Context], V
         def view(request: HttpRequest, **named: Any) -> HttpResponseBase:
             require(request, permission)
             context = admin.site.each_context(request) | {"title": title} | context_of(request, **named)
-            return TemplateResponse(request, template, context)
+            return TemplateResponse(request, template, context, status=context.get("status"))
 
         shown: View = admin.site.admin_view(view)
         return shown

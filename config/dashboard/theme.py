@@ -80,6 +80,7 @@ THEME = {
                     _page("Events now", "stream", "events", "resilience", "subscriptionstate"),
                 ]
             },
+            _group("Business", _page("Reports", "bar_chart", "business", "orders", "order")),
             _group(
                 "Orders",
                 _list("Orders", "shopping_bag", "orders", "order"),

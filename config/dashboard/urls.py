@@ -3,6 +3,7 @@
 from django.urls import path
 
 from config.dashboard.acting.views import act_view
+from config.dashboard.business.views import business_view, export_view
 from config.dashboard.home.views import now_view, story_view
 from config.dashboard.order.views import order_view
 from config.dashboard.pages.events import events_view
@@ -21,4 +22,7 @@ urlpatterns = [
     path("events/", events_view, name="events"),
     path("now.json", now_view, name="now"),
     path("story.json", story_view, name="story"),
+    path("business/", business_view, name="business"),
+    path("business/<str:report>/", business_view, name="report"),
+    path("business/<str:report>/export", export_view, name="report-export"),
 ]

@@ -171,6 +171,8 @@ def test_a_backlog_that_is_not_known_turns_nobody_away(monkeypatch: pytest.Monke
         ("GET", "/api/v1/reports/sales", Tier.REPORT),
         ("GET", "/api/v1/ledger/balances", Tier.REPORT),
         ("GET", "/api/v1/reconciliation/runs", Tier.REPORT),
+        ("GET", "/admin/business/", Tier.REPORT),
+        ("GET", "/admin/business/revenue/", Tier.REPORT),
         ("GET", "/admin/orders/order/export/", Tier.REPORT),
         ("POST", "/admin/orders/order/export/", Tier.REPORT),
         ("GET", "/api/docs", Tier.REPORT),
