@@ -17,10 +17,13 @@ from resilience.signs import give_sign
 
 logger = logging.getLogger(__name__)
 
-# Polling waits: the first bounds the lag under load, the second the cost of being idle
-# (one statement each time) and the lag of the first event after silence.
+# Polling waits: the first bounds the lag at a usual pace, the second the cost of being idle (one statement
+# each time), the lag of the first event after silence, and that under load.
 _POLL_MIN_S = 0.05
 _POLL_MAX_S = 0.25
+# The busier, the longer it waits and the larger a batch: what a batch costs, whatever is in it (a dozen round
+# trips, a commit), is what listening costs the orders beside it, and grows with batches and not with events.
+_POLL_PER_EVENT_S = 0.001
 # While the database is away, or a bug outside the handler repeats.
 _TROUBLE = RetryPolicy(wait_initial_s=0.1, wait_max_s=2.0)
 _SUPERVISE_S = 1.0
@@ -77,17 +80,15 @@ def _follow(subscription: Subscription, share: int, stop: Signal, random: Random
                 continue
             troubles = 0
             give_sign("subscriber")
-            pause_s = _wait_after_s(pause_s, idle=counts.idle, full=_is_full(counts, subscription))
+            pause_s = _wait_after_s(pause_s, counts, batch_size=subscription.batch_size)
     finally:
         connection.close()
 
 
-def _is_full(counts: Counts, subscription: Subscription) -> bool:
+def _wait_after_s(waited_s: float, counts: Counts, *, batch_size: int) -> float:
     # What was passed over counts: the events of a lane, or of a rare type, lie far apart.
-    return counts.handled + counts.skipped >= subscription.batch_size
-
-
-def _wait_after_s(waited_s: float, *, idle: bool, full: bool) -> float:
-    if full:
+    read = counts.handled + counts.skipped
+    if read >= batch_size:
         return 0.0
-    return min(max(waited_s * 2, _POLL_MIN_S), _POLL_MAX_S) if idle else _POLL_MIN_S
+    wanted_s = waited_s * 2 if counts.idle else read * _POLL_PER_EVENT_S
+    return min(max(wanted_s, _POLL_MIN_S), _POLL_MAX_S)

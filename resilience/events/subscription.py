@@ -19,9 +19,9 @@ and speaks from a process of their own.
 # A handler that fails five times over about two seconds is wrong, not unlucky; more would make
 # everything behind the event wait longer.
 _RETRY = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0, attempts_max=5)
-# One commit per batch: much smaller, commits begin to dominate; larger than what one read scans
-# (SCAN_MAX), reads become longer, and a failing batch repeats more.
-_BATCH_SIZE = 250
+# One commit per batch: much smaller, commits begin to dominate; larger, its transaction holds back others'
+# reading for longer, and one that fails repeats more.
+_BATCH_SIZE = 1000
 # A byte tells an event's lane: of many more lanes some would have twice the work of others. Each lane reads
 # the whole log, and is a thread with a connection in every process that serves it.
 _LANES_MAX = 32

@@ -4,6 +4,7 @@ from threading import get_ident
 import pytest
 
 from resilience.events import Event
+from resilience.events.delivery import Counts
 from resilience.events.serving import _wait_after_s
 from resilience.ids import new_id
 from tests.events_kit import elsewhere, numbers, publish_committed, rows, serving, subscription, wait_until
@@ -63,11 +64,16 @@ def test_a_lost_connection_is_opened_again() -> None:
     assert backends[0] != backends[1]
 
 
-def test_polling_slows_down_while_nothing_happens_and_no_full_batch_waits() -> None:
+def test_polling_slows_down_while_nothing_happens() -> None:
     waits = [0.0]
     for _poll in range(5):
-        waits.append(_wait_after_s(waits[-1], idle=True, full=False))
+        waits.append(_wait_after_s(waits[-1], Counts(), batch_size=1000))
 
     assert waits == [0.0, 0.05, 0.1, 0.2, 0.25, 0.25]
-    assert _wait_after_s(0.25, idle=False, full=False) == 0.05
-    assert _wait_after_s(0.25, idle=False, full=True) == 0.0
+
+
+def test_the_busier_the_larger_a_batch_and_no_full_one_waits() -> None:
+    waits = [_wait_after_s(0.25, Counts(handled=read), batch_size=1000) for read in (1, 50, 150, 400, 999)]
+
+    assert waits == [0.05, 0.05, 0.15, 0.25, 0.25]
+    assert _wait_after_s(0.25, Counts(handled=600, skipped=400), batch_size=1000) == 0.0
