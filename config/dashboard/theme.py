@@ -44,6 +44,12 @@ def _list(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
 
 
+def _page(title: str, icon: str, name: str, app: str, model: str) -> dict[str, Any]:
+    """Return the way to a page of the dashboard, for whoever may see rows of this model."""
+    link = reverse_lazy(f"dashboard:{name}")
+    return {"title": title, "icon": icon, "link": link, "permission": _may_view(app, model)}
+
+
 def _group(title: str, *items: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "collapsible": False, "items": list(items)}
 
@@ -97,6 +103,7 @@ THEME = {
                 _list("Webhook endpoints", "webhook", "resilience", "webhookendpoint"),
                 _list("Webhook deliveries", "outbox", "resilience", "webhookdelivery"),
             ),
+            _group("Learn", _page("Lab", "science", "lab", "orders", "order")),
             _group(
                 "Access",
                 _list("API keys", "key", "resilience", "apikey"),
