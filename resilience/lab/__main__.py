@@ -1,7 +1,8 @@
 """`python -m resilience.lab`: one run in a process that gives way to every other, for a server to start.
 
 The danger: a run takes seconds of CPU, and in a server's own process it would share the interpreter with
-orders. A process of its own can be nice, bounded and killed. It needs no settings and reads no database.
+orders. A process of its own can be nice, bounded and killed.
+It reads no database; the caching that it simulates cannot be imported without DJANGO_SETTINGS_MODULE.
 
 Its input is one JSON object: `experiment`, `values`, `seed`, and `limit_s`, after which it ends by itself.
 Its output is the finding as JSON, to the byte what `manage.py lab EXPERIMENT --json` prints.
