@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from typing import Any
@@ -40,7 +39,6 @@ def run_apart(asked: Asked, *, limit_s: float = LIMIT_S) -> dict[str, Any]:
         done = subprocess.run(
             [sys.executable, "-m", "resilience.lab"],
             cwd=settings.BASE_DIR,
-            env=os.environ | {"DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE},
             input=json.dumps(request),
             capture_output=True,
             text=True,
