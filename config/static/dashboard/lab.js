@@ -35,14 +35,18 @@
   const isDark = () => document.documentElement.classList.contains("dark");
   const plain = (value) => value.toLocaleString("en-GB", { maximumSignificantDigits: 6 });
 
+  // On a logarithmic axis Chart.js marks more numbers than it writes.
+  function roundOnly(value, n, ticks) {
+    return Chart.Ticks.formatters.logarithmic.call(this, value, n, ticks) ? plain(value) : "";
+  }
+
   function scaleOf(axis, ink, lines) {
     const isLog = axis.scale === "log";
     return {
       type: isLog ? "logarithmic" : "linear",
       ...(axis.lowest !== null && { min: axis.lowest }),
       title: { display: true, text: axis.label, color: ink },
-      // A logarithmic axis leaves out by itself the numbers that there is no room for.
-      ticks: { color: ink, maxRotation: 0, autoSkipPadding: 16, ...(axis.is_whole && { precision: 0 }), ...(!isLog && { callback: plain }) },
+      ticks: { color: ink, maxRotation: 0, autoSkipPadding: 16, ...(axis.is_whole && { precision: 0 }), callback: isLog ? roundOnly : (value) => plain(value) },
       grid: { color: lines }, border: { display: false },
     };
   }
@@ -55,7 +59,7 @@
       const colour = colours[subjects.indexOf(series.subject || series.label) % colours.length], isPoints = series.kind === "points";
       return {
         label: series.label, borderColor: colour, backgroundColor: colour, showLine: !isPoints,
-        pointRadius: isPoints ? 3.5 : 0, pointHitRadius: 6, borderWidth: series.kind === "steps" ? 1.25 : 1.75,
+        pointStyle: isPoints ? "circle" : "line", pointRadius: isPoints ? 3.5 : 0, pointHitRadius: 6, borderWidth: series.kind === "steps" ? 1.25 : 1.75,
         // A step holds its value until the next one.
         stepped: series.kind === "steps" ? "before" : false,
         data: series.x.map((x, n) => ({ x, y: series.y[n] })),
@@ -73,7 +77,7 @@
         interaction: { mode: "nearest", intersect: false },
         scales: { x: scaleOf(chart.x, ink, lines), y: scaleOf(chart.y, ink, lines) },
         plugins: {
-          legend: { align: "start", labels: { color: ink, boxWidth: 10, boxHeight: 10, padding: 8, font: { size: 11 } } },
+          legend: { align: "start", labels: { color: ink, usePointStyle: true, boxWidth: 16, boxHeight: 7, padding: 8, font: { size: 11 } } },
           tooltip: { callbacks: {
             title: (items) => items.length ? `${chart.x.label}: ${plain(items[0].parsed.x)}` : "",
             label: (item) => ` ${item.dataset.label}: ${plain(item.parsed.y)}`,
