@@ -1,7 +1,11 @@
 """The lab's page without a page: what an address asks for, how it is shown, and who runs when."""
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -15,8 +19,10 @@ from config.dashboard.lab.errors import LabBusy, RunBroken, RunTooLong, SettingN
 from config.dashboard.lab.figures import Row, picture_of, sheet_of
 from config.dashboard.lab.form import fields_of
 from resilience.lab import SliderOutOfBounds, SliderUnknown, experiments
+from resilience.lab.__main__ import NICENESS
 from resilience.lab.findings import as_json
 from resilience.management.commands.lab import Command
+from tests.processes import wait_until
 
 CACHE, BREAKER = experiments()["cache"], experiments()["breaker"]
 # Small enough for a moment.
@@ -162,6 +168,20 @@ def test_a_run_beyond_its_time_is_cut_off_and_names_the_command():
 
     assert refused.value.facts["command"] == asked_of(BREAKER, {}).command
     assert time.monotonic() - began < 10
+
+
+def test_a_run_gives_way_and_ends_by_itself_when_nobody_is_there_to_kill_it():
+    request = {"experiment": "breaker", "values": {"runs": 10}, "seed": 1, "limit_s": 1.0}
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "resilience.lab"], stdin=subprocess.PIPE, text=True
+    ) as alone:
+        assert alone.stdin is not None
+        alone.stdin.write(json.dumps(request))
+        alone.stdin.close()
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, alone.pid) == NICENESS)
+
+        assert alone.wait(20) == -signal.SIGALRM
 
 
 def test_a_run_that_breaks_is_no_finding():
