@@ -7,8 +7,8 @@ from typing import Any
 from config.dashboard.lab.asked import Asked
 from config.dashboard.lab.errors import LabBusy
 
-# Some 100 kB each. The cache in Redis is for what is in the database, and a finding never changes: so each
-# process keeps its own, which nothing needs to void.
+# From 5 to 360 kB of JSON each. The cache in Redis is for what is in the database, and a finding never
+# changes: so each process keeps its own, which nothing needs to void.
 KEPT_MAX = 16
 # Most runs are over by then.
 RETRY_AFTER_S = 5
