@@ -5,6 +5,7 @@ from django.urls import path
 from config.dashboard.acting.views import act_view
 from config.dashboard.business.views import business_view, export_view
 from config.dashboard.home.views import now_view, story_view
+from config.dashboard.lab.views import experiment_view, lab_view
 from config.dashboard.order.views import order_view
 from config.dashboard.pages.events import events_view
 from config.dashboard.pages.money import money_view
@@ -25,4 +26,6 @@ urlpatterns = [
     path("business/", business_view, name="business"),
     path("business/<str:report>/", business_view, name="report"),
     path("business/<str:report>/export", export_view, name="report-export"),
+    path("lab/", lab_view, name="lab"),
+    path("lab/<str:name>/", experiment_view, name="experiment"),
 ]

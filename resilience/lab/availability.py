@@ -211,6 +211,7 @@ def _settled(settings: AvailabilitySettings, parts: int, limit_s: float) -> floa
 
 AVAILABILITY = Experiment(
     "availability",
+    "Coupled against decoupled availability",
     "How many orders does a shop lose that needs all its parts at once?",
     AvailabilitySettings,
     _observe,

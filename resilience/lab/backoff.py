@@ -211,6 +211,7 @@ def _calls_chart(found: dict[str, Recovery], settings: BackoffSettings) -> Chart
 
 BACKOFF = Experiment(
     "backoff",
+    "Contention and recovery, with and without jitter",
     "What does it cost when everyone tries again, and what does chance save?",
     BackoffSettings,
     _observe,

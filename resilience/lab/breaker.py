@@ -182,6 +182,7 @@ def _curves(by_size: dict[int, dict[str, Mean]], figure: Callable[[Mean], float]
 
 BREAKER = Experiment(
     "breaker",
+    "Breakers when a dependency dies",
     "How many calls still reach a dependency that has died, and how long is a fleet unprotected?",
     BreakerSettings,
     _observe,

@@ -145,6 +145,7 @@ def _curves(by_rate: dict[float, dict[str, Rush]], what: str) -> tuple[Series, .
 
 CACHE = Experiment(
     "cache",
+    "Cache stampede",
     "How many rebuild a hot key that runs out, and who waits for it?",
     CacheSettings,
     _observe,

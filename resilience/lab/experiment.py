@@ -17,9 +17,10 @@ class Observe(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """`settings` is a frozen dataclass of sliders; `observe` takes one and a seed."""
+    """`settings` is a frozen dataclass of sliders; `observe` takes one and a seed; `title` heads its page."""
 
     name: str
+    title: str
     question: str
     settings: type[Any]
     observe: Observe

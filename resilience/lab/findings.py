@@ -94,7 +94,7 @@ def as_text(finding: Finding) -> str:
 
 def _aligned(table: Table) -> str:
     columns = [
-        (name, *_written(column))
+        (name, *written(column))
         for name, column in zip(table.columns, zip(*table.rows, strict=True), strict=True)
     ]
     widths = [max(map(len, column)) for column in columns]
@@ -107,7 +107,7 @@ def _aligned(table: Table) -> str:
     )
 
 
-def _written(column: Sequence[Cell]) -> list[str]:
+def written(column: Sequence[Cell]) -> list[str]:
     """Write the numbers of a column alike: with as many digits as its largest needs."""
     numbers = [cell for cell in column if not isinstance(cell, str)]
     is_whole = all(number == int(number) for number in numbers)
