@@ -1,7 +1,8 @@
 """Reading the log in its one order: by cursor for subscriptions, by sequence for one aggregate."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.db import connection
 from resilience.events.days import oldest_of
 from resilience.events.event import Event
 from resilience.events.lanes import ALONE, Lane, in_lane
+from resilience.events.recent import Place, Recent
 
 # Rows looked at in one read, wanted or not: what a subscription to a rare type may skip in one step,
 # and what it reads again at most after a restart, because it writes no position for skipped rows alone.
@@ -18,6 +20,10 @@ SCAN_MAX = 256
 EVENT_COLUMNS = (
     "id, type, version, aggregatetype, aggregateid, sequence, payload, occurred_at, recorded_at, client"
 )
+
+
+# What of an event decides whether somebody wants it; the rest is read of those only, and once in a process.
+_JUDGED_COLUMNS = "id, type, aggregatetype, aggregateid"
 
 
 @dataclass(frozen=True, order=True)
@@ -72,15 +78,25 @@ def read_page(
     }
     with connection.cursor() as cursor:
         cursor.execute(_PAGE, parameters)
-        return page_of(cursor.fetchall(), after=after, limit=limit)
+        rows = cursor.fetchall()
+    places = [(int(row[4]), row[5], row[6]) for row in rows if row[3] is not None]
+    events = _recent.at(places, fetch=_fetch)
+    whole = iter(events)
+    return _page(rows, lambda row: Found(Cursor(int(row[4]), row[5]), next(whole)), after=after, limit=limit)
 
 
 def page_of(rows: Sequence[Sequence[Any]], *, after: Cursor, limit: int) -> Page:
     """Return the page that a statement found: end and size of the scan, then each event with its place."""
+    return _page(rows, lambda row: found_of(row[4:]), after=after, limit=limit)
+
+
+def _page(
+    rows: Sequence[Sequence[Any]], found_in: Callable[[Sequence[Any]], Found], *, after: Cursor, limit: int
+) -> Page:
     if not rows:
         return Page(found=(), end=after, skipped=0)
     end_xid, end_position, scanned = rows[0][:3]
-    found = tuple(found_of(row[4:]) for row in rows if row[3] is not None)
+    found = tuple(found_in(row) for row in rows if row[3] is not None)
     if len(found) == limit:
         last_ordinal = rows[-1][3]
         return Page(found=found, end=found[-1].cursor, skipped=last_ordinal - limit)
@@ -94,15 +110,16 @@ def history_of(aggregate_type: str, aggregate_id: UUID, *, limit: int) -> list[E
         return [_event(row) for row in cursor.fetchall()]
 
 
-def page_statement(*, among: str, wanted: str) -> str:
+def page_statement(*, among: str, wanted: str, columns: str = EVENT_COLUMNS) -> str:
     """Return the SQL of a page for `page_of`: up to `scan` events that are `among`, of them `limit` `wanted`.
 
     The scan is by the index on (xid, position) and bounded before anything else is asked of an event, so that
-    no plan can walk the whole log for what hardly ever happens. `scan` names the rows for `wanted`.
+    no plan can walk the whole log for what hardly ever happens. `scan` names the rows for `wanted`, which has
+    of them no more than `columns`.
     """
     return f"""
 WITH scan AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {EVENT_COLUMNS}
+    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {columns}
     FROM resilience_event
     WHERE (xid, position) > (%(xid)s::xid8, %(position)s) AND {among}
     ORDER BY xid, position
@@ -124,7 +141,7 @@ wanted AS (
 SELECT
     scan_end.xid, scan_end.position, scan_end.scanned,
     wanted.ordinal, wanted.xid, wanted.position,
-    {EVENT_COLUMNS}
+    {columns}
 FROM scan_end LEFT JOIN wanted ON true
 ORDER BY wanted.ordinal
 """  # noqa: S608 - what is put in are constants of the package's modules
@@ -144,7 +161,13 @@ _PAGE = page_statement(
     )
     AND {in_lane("%(lane)s", "%(lanes)s")}
     """,
+    columns=_JUDGED_COLUMNS,
 )
+_FETCH = f"""
+SELECT xid, position, {EVENT_COLUMNS}
+FROM resilience_event
+JOIN unnest(%s::text[]::xid8[], %s::bigint[]) AS place (xid, position) USING (xid, position)
+"""  # noqa: S608 - the only part put in is a constant of this module
 _HISTORY = f"""
 SELECT {EVENT_COLUMNS}
 FROM resilience_event
@@ -175,3 +198,14 @@ def _event(row: Sequence[Any]) -> Event:
         recorded_at=recorded_at,
         client=client,
     )
+
+
+def _fetch(places: Sequence[Place]) -> dict[Place, Event]:
+    with connection.cursor() as cursor:
+        cursor.execute(_FETCH, [[str(place[0]) for place in places], [place[1] for place in places]])
+        return {(int(row[0]), row[1], row[2]): _event(row[2:]) for row in cursor.fetchall()}
+
+
+# What a process has read does not go into its children: a lock that is copied may be held.
+_recent = Recent()
+os.register_at_fork(after_in_child=_recent.forget)
