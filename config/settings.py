@@ -43,6 +43,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "waffle",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "resilience",
     "payments",
     "orders",
@@ -63,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.dashboard.second_factor.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -92,6 +96,10 @@ STATIC_ROOT = env.path("HOLDFAST_STATIC_ROOT", BASE_DIR / ".holdfast" / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 LOGIN_REDIRECT_URL = "admin:index"
+# Staff get no further than the page that sets up their second factor until they have one. Who has one is
+# asked for it in any case.
+SECOND_FACTOR_REQUIRED = env.bool("HOLDFAST_SECOND_FACTOR_REQUIRED", PRODUCTION)
+OTP_TOTP_ISSUER = "Holdfast"
 UNFOLD = THEME | {"DASHBOARD_CALLBACK": "config.dashboard.home.views.home_context"}
 
 # --- PostgreSQL ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerView
 
+from config.dashboard.second_factor.signing_in import SignInForm
 from config.schema import SchemaView
 
 handler400 = "config.error_views.bad_request"
@@ -14,6 +15,8 @@ handler500 = "config.error_views.server_error"
 
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.index_template = "dashboard/home.html"
+admin.site.login_template = "dashboard/sign_in.html"
+admin.site.login_form = SignInForm
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),

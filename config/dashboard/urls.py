@@ -11,6 +11,7 @@ from config.dashboard.pages.events import events_view
 from config.dashboard.pages.money import money_view
 from config.dashboard.pages.sagas import sagas_view
 from config.dashboard.pages.toolkit import toolkit_view
+from config.dashboard.second_factor.views import setup_view
 
 app_name = "dashboard"
 urlpatterns = [
@@ -21,6 +22,7 @@ urlpatterns = [
     path("money/", money_view, name="money"),
     path("toolkit/", toolkit_view, name="toolkit"),
     path("events/", events_view, name="events"),
+    path("second-factor/", setup_view, name="second-factor"),
     path("now.json", now_view, name="now"),
     path("story.json", story_view, name="story"),
     path("business/", business_view, name="business"),

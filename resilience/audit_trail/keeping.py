@@ -11,7 +11,7 @@ from resilience.routing.databases import PRIMARY
 class DeedWithoutReasonError(Refusal):
     """Nobody said why."""
 
-    code = "reason_missing"
+    code = "deed_without_reason"
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def test_parked_sagas_come_with_their_reason_and_the_others_at_their_step(viewer
     text = words(viewer, "/admin/sagas/")
 
     assert "the gateway denies it" in text
-    assert "3 sagas have not ended" in text
+    assert "3 sagas have not ended, 3 due now" in text
     answer = viewer.get("/admin/sagas/")
     [definition] = [one for one in answer.context["definitions"] if one["name"] == "place_order"]
     assert [stop.forward.sagas for stop in definition["stops"]][1] == 2
