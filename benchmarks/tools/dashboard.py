@@ -129,8 +129,8 @@ def _cost(stage: Stage, web: Part, port: int, *, orders: int, rounds: int) -> Ro
                 per_s[is_watched].append(figures.per_s)
     ratio = median(per_s[True]) / median(per_s[False])
     return Row(
-        claim=f"orders settled a second with {_BROWSERS} dashboards open, by none: {orders:,} orders, medians "
-        f"of {rounds} turns each",
+        claim=f"orders settled a second with {_BROWSERS} dashboards open, by none: {orders:,} orders, medians"
+        f" of {rounds} turns each",
         ours=f"{ratio:.1%}: {_spread(per_s[True])}",
         target="> 97 %",
         peers=f"none open: {_spread(per_s[False])}",

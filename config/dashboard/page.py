@@ -10,6 +10,8 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
+# Who may act, of those who may see.
+OPERATE = "resilience.operate"
 View = Callable[..., HttpResponseBase]
 Context = Callable[..., dict[str, Any]]
 

@@ -113,7 +113,11 @@ THEME = {
                 _list("Webhook endpoints", "webhook", "resilience", "webhookendpoint"),
                 _list("Webhook deliveries", "outbox", "resilience", "webhookdelivery"),
             ),
-            _group("Learn", _page("Lab", "science", "lab", "orders", "order")),
+            _group(
+                "Learn",
+                _page("Game days", "sports_score", "gamedays", "orders", "order"),
+                _page("Lab", "science", "lab", "orders", "order"),
+            ),
             _group(
                 "Access",
                 _list("API keys", "key", "resilience", "apikey"),

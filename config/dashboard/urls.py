@@ -4,6 +4,7 @@ from django.urls import path
 
 from config.dashboard.acting.views import act_view
 from config.dashboard.business.views import business_view, export_view
+from config.dashboard.gamedays.views import file_view, gameday_view, gamedays_view
 from config.dashboard.home.views import now_view, story_view
 from config.dashboard.lab.views import experiment_view, lab_view
 from config.dashboard.order.views import order_view
@@ -23,6 +24,9 @@ urlpatterns = [
     path("toolkit/", toolkit_view, name="toolkit"),
     path("events/", events_view, name="events"),
     path("second-factor/", setup_view, name="second-factor"),
+    path("gamedays/", gamedays_view, name="gamedays"),
+    path("gamedays/<str:name>/", gameday_view, name="gameday"),
+    path("gamedays/<str:name>/<str:file>", file_view, name="gameday-file"),
     path("now.json", now_view, name="now"),
     path("story.json", story_view, name="story"),
     path("business/", business_view, name="business"),

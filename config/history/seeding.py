@@ -27,7 +27,7 @@ def seed(orders: int, *, until: datetime, over: timedelta) -> int:
         count = min(_CHUNK, orders - first)
         start = until - over * ((orders - first) / orders)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_MADE, {"count": count, "start": start, "span": over * (count / orders)})
+            cursor.execute(_MADE, {"count": count, "start": start, "end": start + over * (count / orders)})
             for statement in _ROWS:
                 cursor.execute(statement, {"client": CLIENT})
             cursor.execute(_EVENTS, {"client": CLIENT})
@@ -54,7 +54,8 @@ SELECT
     (1 + n %% 3) * product.price_minor AS total_minor, 'sandbox-' || (1 + n %% 2) AS gateway,
     'pi_history_' || replace({_id("at")}::text, '-', '') AS reference
 FROM (
-    SELECT n, %(start)s::timestamptz + %(span)s::interval * (n::float8 / %(count)s) AS at
+    SELECT n, %(start)s::timestamptz
+        + (%(end)s::timestamptz - %(start)s::timestamptz) * (n::float8 / %(count)s) AS at
     FROM generate_series(0, %(count)s - 1) AS n
 ) AS moment
 JOIN (

@@ -13,7 +13,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from resilience.errors import Refusal
 
-PERMISSION = "resilience.operate"
 RowT = TypeVar("RowT", bound=Model)
 
 

@@ -1,6 +1,7 @@
 """All acts, by name."""
 
-from config.dashboard.acting import events, machinery, orders, sagas
+from config.dashboard.acting import events, gamedays, machinery, orders, sagas
 from config.dashboard.acting.act import Act
 
-ACTS: dict[str, Act] = {act.name: act for act in (*sagas.ACTS, *orders.ACTS, *machinery.ACTS, *events.ACTS)}
+_MODULES = (sagas, orders, machinery, events, gamedays)
+ACTS: dict[str, Act] = {act.name: act for module in _MODULES for act in module.ACTS}

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from config.dashboard.acting.act import PERMISSION, Act, Kept, ReasonForm, Wish
+from config.dashboard.acting.act import Act, Kept, ReasonForm, Wish
 from config.dashboard.acting.registry import ACTS
-from config.dashboard.page import require
+from config.dashboard.page import OPERATE, require
 from resilience import clock
 from resilience.audit_trail import Deed, keep
 from resilience.errors import HoldfastError
@@ -28,7 +28,7 @@ _TOLD_MAX = 10
 @require_http_methods(["GET", "HEAD", "POST"])
 def act(request: HttpRequest, name: str) -> HttpResponse:
     """Show what an act would do to each subject and ask for a reason; with one, do it."""
-    require(request, PERMISSION)
+    require(request, OPERATE)
     wanted = ACTS.get(name)
     if wanted is None:
         raise Http404(f"There is no act {name}.")

@@ -1,16 +1,19 @@
 """What happened: breakers that moved, flags and switches turned, audits that failed, what operators did."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connections
+
+from config.dashboard.gamedays.reports import held
 
 INCIDENTS_MAX = 40
 
 
 @dataclass(frozen=True)
 class Incident:
-    """`kind` is one of breaker, force, flag, audit, subscription, saga; `text` is read as it is."""
+    """`kind`: breaker, force, flag, audit, subscription, saga, staff or gameday; `text` is read as it is."""
 
     at: datetime
     kind: str
@@ -22,7 +25,16 @@ def incidents(*, since: datetime, alias: str) -> list[Incident]:
     """Return the newest incidents since then, the newest first, in one statement."""
     with connections[alias].cursor() as cursor:
         cursor.execute(_INCIDENTS, {"since": since, "limit": INCIDENTS_MAX})
-        return [Incident(*row) for row in cursor.fetchall()]
+        found = [Incident(*row) for row in cursor.fetchall()]
+    return sorted([*found, *_game_days(since)], key=lambda one: one.at, reverse=True)[:INCIDENTS_MAX]
+
+
+def _game_days(since: datetime) -> Iterator[Incident]:
+    for one in held(since=since):
+        yield Incident(one.began_at, "gameday", f"Game day {one.scenario}: the fault begins", "")
+        yield Incident(
+            one.healed_at, "gameday", f"Game day {one.scenario}: healed; verdict {one.verdict}", ""
+        )
 
 
 # That a breaker probes, and stays open, is no news.
@@ -53,6 +65,9 @@ SELECT at, kind, text, by FROM (
     UNION ALL
     (SELECT at, 'saga', format('Saga %%s: %%s: %%s', saga_id, action, reason), operator
      FROM resilience_operator_action WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT at, 'staff', format('%%s %%s %%s: %%s', replace(action, '-', ' '), subject, outcome, reason), by
+     FROM resilience_staff_action WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
 ) AS happened
 ORDER BY at DESC
 LIMIT %(limit)s

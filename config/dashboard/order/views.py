@@ -5,10 +5,9 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest
 
-from config.dashboard.acting.act import PERMISSION
 from config.dashboard.order.drawing import Drawing, draw
 from config.dashboard.order.story import KINDS, lines_of
-from config.dashboard.page import page
+from config.dashboard.page import OPERATE, page
 from orders.models import Order
 from orders.states import OrderStatus
 from payments.models import Payment, Refund
@@ -60,7 +59,7 @@ def order_view(request: HttpRequest, order_id: UUID) -> dict[str, Any]:
         "story": lines_of(order_id, subjects=subjects, breakers=breakers, kind=kind),
         "kinds": KINDS.items(),
         "kind": kind,
-        "may_act": request.user.has_perm(PERMISSION),
+        "may_act": request.user.has_perm(OPERATE),
         "is_open": order.status != OrderStatus.CANCELLED,
     }
 

@@ -5,8 +5,7 @@ from typing import Any
 from django.db.models import Count, F, Max, Min
 from django.http import HttpRequest
 
-from config.dashboard.acting.act import PERMISSION
-from config.dashboard.page import page
+from config.dashboard.page import OPERATE, page
 from resilience import clock
 from resilience.events import Subscription, subscriptions
 from resilience.events.lag import lag
@@ -37,7 +36,7 @@ def events_view(request: HttpRequest) -> dict[str, Any]:
         "letters": list(letters.order_by("subscription")),
         "latest": waiting.order_by("-died_at").defer("payload")[:_SHOWN],
         "endpoints": worst_first.defer("secret", "secrets_before")[:_SHOWN],
-        "may_act": request.user.has_perm(PERMISSION),
+        "may_act": request.user.has_perm(OPERATE),
         "now": clock.now(),
     }
 

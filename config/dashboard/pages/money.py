@@ -4,8 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from config.dashboard.acting.act import PERMISSION
-from config.dashboard.page import page
+from config.dashboard.page import OPERATE, page
 from payments.admin.ledger import signed
 from payments.ledger.balances import balances
 from payments.models import Dispute, Payment, ReconciliationException, Refund
@@ -42,6 +41,6 @@ def money_view(request: HttpRequest) -> dict[str, Any]:
         "balances": [(line.account, signed(line.balance_minor, line.currency)) for line in ledger.lines],
         "ledger": ledger,
         "shown": _SHOWN,
-        "may_act": request.user.has_perm(PERMISSION),
+        "may_act": request.user.has_perm(OPERATE),
         "now": clock.now(),
     }

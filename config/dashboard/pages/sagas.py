@@ -8,8 +8,7 @@ from typing import Any
 from django.db import connections
 from django.http import HttpRequest
 
-from config.dashboard.acting.act import PERMISSION
-from config.dashboard.page import page
+from config.dashboard.page import OPERATE, page
 from resilience import clock
 from resilience.saga.definition import SagaDefinition
 from resilience.saga.models import Saga
@@ -57,7 +56,7 @@ def sagas_view(request: HttpRequest) -> dict[str, Any]:
         ],
         "open": sum(one.sagas for one in standings.values()),
         "overdue": sum(one.overdue for one in standings.values()),
-        "may_act": request.user.has_perm(PERMISSION),
+        "may_act": request.user.has_perm(OPERATE),
         "now": clock.now(),
     }
 

@@ -8,8 +8,7 @@ from typing import Any
 import redis
 from django.http import HttpRequest
 
-from config.dashboard.acting.act import PERMISSION
-from config.dashboard.page import page
+from config.dashboard.page import OPERATE, page
 from resilience import clock, pulse
 from resilience.breaker import BreakerState, Force, Standing, fleet_standings, standings
 from resilience.flags import Declaration, Flag, Sample, Switch, current, declared
@@ -86,7 +85,7 @@ def toolkit_view(request: HttpRequest) -> dict[str, Any]:
         "replica": replica,
         "flags": _flags(),
         "groups": groups_of(report.results) if report else [],
-        "may_act": request.user.has_perm(PERMISSION),
+        "may_act": request.user.has_perm(OPERATE),
     }
 
 

@@ -70,11 +70,14 @@ class Command(BaseCommand):
     def _hold(self, scenario: Scenario, *, wish: Wish, out: Path, own: bool) -> tuple[str, str]:
         held_at = clock.now()
         with _stage(scenario, own=own) as stage:
-            outcome = hold(scenario, stage=stage, wish=wish, say=self.stderr.write)
+            outcome = hold(scenario, stage=stage, wish=wish, say=self._say)
         folder = write_report(outcome, directory=out, held_at=held_at)
         self.stdout.write(as_markdown(outcome, held_at=held_at))
         self.stdout.write(f"The report is in {folder}.\n")
         return scenario.name, outcome.verdict
+
+    def _say(self, text: str) -> None:
+        self.stderr.write(f"{clock.now():%H:%M:%S} {text}")
 
 
 @contextlib.contextmanager
