@@ -1,12 +1,19 @@
 """Pages that Django and waffle bring along, in the dashboard's look: accounts, roles, flags."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.forms import ModelForm
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from waffle import get_waffle_flag_model, get_waffle_sample_model, get_waffle_switch_model
 from waffle.admin import FlagAdmin, SampleAdmin, SwitchAdmin
+
+from resilience import clock
+from resilience.flags.models import FlagChange
 
 for _model in (User, Group, get_waffle_flag_model(), get_waffle_sample_model(), get_waffle_switch_model()):
     admin.site.unregister(_model)
@@ -26,16 +33,47 @@ class RolesAdmin(GroupAdmin, ModelAdmin):
     """What each role may do."""
 
 
+class KeptInLog(ModelAdmin):
+    """Writes what is changed on the page into the flags' log, as the command and the toolkit's page do.
+
+    These forms ask for no reason; whoever wants one kept sets the flag on the toolkit's page.
+    """
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return none: waffle's own change many at once, and write nothing down."""
+        return {}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:  # noqa: FBT001
+        """Save it with its line in the log: Django's admin does both in one transaction."""
+        super().save_model(request, obj, form, change)
+        values = ", ".join(f"{name} {form.cleaned_data[name]}" for name in form.changed_data)
+        _keep(request, obj.name, f"edited: {values}"[:_CHANGE_CHARS])
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete it with its line in the log."""
+        _keep(request, obj.name, "deleted: its default holds")
+        super().delete_model(request, obj)
+
+
+_CHANGE_CHARS = 100
+
+
+def _keep(request: HttpRequest, name: str, change: str) -> None:
+    FlagChange.objects.create(
+        name=name, change=change, by=request.user.get_username(), reason="on the flag's page", at=clock.now()
+    )
+
+
 @admin.register(get_waffle_flag_model())
-class FlagsAdmin(FlagAdmin, ModelAdmin):
+class FlagsAdmin(KeptInLog, FlagAdmin):
     """Who gets what."""
 
 
 @admin.register(get_waffle_sample_model())
-class SamplesAdmin(SampleAdmin, ModelAdmin):
+class SamplesAdmin(KeptInLog, SampleAdmin):
     """How often something is done."""
 
 
 @admin.register(get_waffle_switch_model())
-class SwitchesAdmin(SwitchAdmin, ModelAdmin):
+class SwitchesAdmin(KeptInLog, SwitchAdmin):
     """What is on."""

@@ -12,6 +12,11 @@ _IN_DOUBT = """
     SELECT extract(epoch FROM clock_timestamp() - min(in_doubt_since))
     FROM payments_payment WHERE in_doubt_since IS NOT NULL
 """
+_UNEXPLAINED = """
+    SELECT count(*) FROM (
+        SELECT FROM payments_reconciliation_exception WHERE resolved_at IS NULL LIMIT 1000
+    ) AS waiting
+"""
 _NOTICES = f"""
     SELECT extract(epoch FROM clock_timestamp() - min(received_at))
     FROM payments_gateway_notice WHERE status = '{NoticeStatus.RECEIVED}'
@@ -28,6 +33,17 @@ register_backlog(
         fail=900,
         meaning="Some orders wait until their gateway says what became of a call. Nobody is charged twice.",
         output="A payment is in doubt for too long: see docs/runbooks/payment-in-doubt.md.",
+    )
+)
+register_backlog(
+    Backlog(
+        name="reconciliation:unexplained",
+        unit="exceptions",
+        question=lambda: Query(_UNEXPLAINED),
+        warn=1,
+        fail=100,
+        meaning="A gateway's list and our books differ, and a person has to find out why. Orders go on.",
+        output="Differences wait: see docs/runbooks/reconciliation-exception.md.",
     )
 )
 register_backlog(

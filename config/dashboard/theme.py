@@ -27,6 +27,10 @@ def _style(_request: HttpRequest) -> str:
     return static("dashboard/dashboard.css")
 
 
+def _script(_request: HttpRequest) -> str:
+    return static("dashboard/page.js")
+
+
 def _icon(_request: HttpRequest) -> str:
     return static("dashboard/anchor.svg")
 
@@ -66,7 +70,12 @@ THEME = {
     "BORDER_RADIUS": "8px",
     "COLORS": {"primary": _PRIMARY},
     "STYLES": [_style],
-    "COMMAND": {"search_models": False, "show_history": False},
+    "SCRIPTS": [_script],
+    "COMMAND": {
+        "search_models": False,
+        "search_callback": "config.dashboard.palette.search",
+        "show_history": False,
+    },
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

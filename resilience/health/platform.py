@@ -21,6 +21,13 @@ _OLDEST_DUE = (
 )
 _PARKED = "SELECT count(*) FROM resilience_saga WHERE status = 'parked'"
 _DEAD_LETTERS = "SELECT count(*) FROM resilience_dead_letter WHERE redelivered_at IS NULL"
+# One that could not tell (a part was away) is no violation; the next one tells.
+_AUDIT_FAILED = """
+    SELECT count(*) FROM (
+        SELECT verdict FROM resilience_audit_run WHERE verdict IN ('pass', 'fail') ORDER BY id DESC LIMIT 1
+    ) AS last
+    WHERE verdict = 'fail'
+"""
 
 
 def _primary() -> Finding:
@@ -144,6 +151,16 @@ for _backlog in (
         fail=1000,
         meaning="Some facts did not reach a subscriber: see docs/runbooks/dead-letters.md. Orders go on.",
         output="Dead letters wait for an operator.",
+    ),
+    Backlog(
+        name="audits:failed",
+        unit="audits",
+        question=lambda: Query(_AUDIT_FAILED),
+        warn=1,
+        fail=1,
+        meaning="A promise about orders, money or stock was found broken: docs/runbooks/audit-violation.md. "
+        "Orders go on.",
+        output="The last audit that could tell found a violation.",
     ),
 ):
     register_backlog(_backlog)
