@@ -1,7 +1,7 @@
 """From events to tallies: what an event adds to which minute, hour and day. No I/O."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from resilience.events import Event
@@ -21,6 +21,7 @@ TYPES = (
 )
 # The largest first: whoever locks rows in this order meets nobody in another one.
 GRAINS = ("day", "hour", "minute")
+_FINEST = GRAINS[-1]
 
 
 @dataclass(frozen=True, order=True)
@@ -53,9 +54,15 @@ _AMOUNTS = dict.fromkeys(("order.placed", "order.confirmed", "order.cancelled"),
 
 def tallied(events: Iterable[Event]) -> dict[Key, Amount]:
     """Return what `events` add up to."""
-    sums: dict[Key, Amount] = {}
+    minutes: dict[Key, Amount] = {}
     for event in events:
-        for key, amount in _of(event):
+        key, amount = _of(event)
+        minutes[key] = minutes.get(key, Amount()) + amount
+    # From sums of minutes, of which a batch has few: an hour's is theirs, whatever is in them.
+    sums = dict(minutes)
+    for minute, amount in minutes.items():
+        for grain in GRAINS[:-1]:
+            key = replace(minute, grain=grain, at=beginning(minute.at, grain))
             sums[key] = sums.get(key, Amount()) + amount
     return sums
 
@@ -68,22 +75,19 @@ def beginning(moment: datetime, grain: str) -> datetime:
     return moment.replace(minute=0) if grain == "hour" else moment.replace(minute=0, hour=0)
 
 
-def _of(event: Event) -> Iterator[tuple[Key, Amount]]:
+def _of(event: Event) -> tuple[Key, Amount]:
+    """Return what it adds, and to which minute."""
     data = event.data
-    amount = Amount(1, _minor(data.get(_AMOUNTS.get(event.type, "amount_minor"), 0)))
-    for grain in GRAINS:
-        yield (
-            Key(
-                grain=grain,
-                at=beginning(_moment(event), grain),
-                measure=_measure(event),
-                currency=str(data.get("currency", "")),
-                method_type=str(data.get("method_type", "")),
-                gateway=str(data.get("gateway", "")),
-                code=_code(event),
-            ),
-            amount,
-        )
+    key = Key(
+        grain=_FINEST,
+        at=beginning(_moment(event), _FINEST),
+        measure=_measure(event),
+        currency=str(data.get("currency", "")),
+        method_type=str(data.get("method_type", "")),
+        gateway=str(data.get("gateway", "")),
+        code=_code(event),
+    )
+    return key, Amount(1, _minor(data.get(_AMOUNTS.get(event.type, "amount_minor"), 0)))
 
 
 def _measure(event: Event) -> str:

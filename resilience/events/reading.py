@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -80,27 +80,23 @@ def read_page(
         cursor.execute(_PAGE, parameters)
         rows = cursor.fetchall()
     places = [(int(row[4]), row[5], row[6]) for row in rows if row[3] is not None]
-    events = _recent.at(places, fetch=_fetch)
-    whole = iter(events)
-    return _page(rows, lambda row: Found(Cursor(int(row[4]), row[5]), next(whole)), after=after, limit=limit)
+    return _page(rows, _recent.at(places, fetch=_fetch), after=after, limit=limit)
 
 
 def page_of(rows: Sequence[Sequence[Any]], *, after: Cursor, limit: int) -> Page:
     """Return the page that a statement found: end and size of the scan, then each event with its place."""
-    return _page(rows, lambda row: found_of(row[4:]), after=after, limit=limit)
+    found = [found_of(row[4:]) for row in rows if row[3] is not None]
+    return _page(rows, found, after=after, limit=limit)
 
 
-def _page(
-    rows: Sequence[Sequence[Any]], found_in: Callable[[Sequence[Any]], Found], *, after: Cursor, limit: int
-) -> Page:
+def _page(rows: Sequence[Sequence[Any]], found: Sequence[Found], *, after: Cursor, limit: int) -> Page:
     if not rows:
         return Page(found=(), end=after, skipped=0)
     end_xid, end_position, scanned = rows[0][:3]
-    found = tuple(found_in(row) for row in rows if row[3] is not None)
     if len(found) == limit:
         last_ordinal = rows[-1][3]
-        return Page(found=found, end=found[-1].cursor, skipped=last_ordinal - limit)
-    return Page(found=found, end=Cursor(int(end_xid), end_position), skipped=scanned - len(found))
+        return Page(found=tuple(found), end=found[-1].cursor, skipped=last_ordinal - limit)
+    return Page(found=tuple(found), end=Cursor(int(end_xid), end_position), skipped=scanned - len(found))
 
 
 def history_of(aggregate_type: str, aggregate_id: UUID, *, limit: int) -> list[Event]:
@@ -110,16 +106,18 @@ def history_of(aggregate_type: str, aggregate_id: UUID, *, limit: int) -> list[E
         return [_event(row) for row in cursor.fetchall()]
 
 
-def page_statement(*, among: str, wanted: str, columns: str = EVENT_COLUMNS) -> str:
+def page_statement(
+    *, among: str, wanted: str, judged: str = EVENT_COLUMNS, shown: str = EVENT_COLUMNS
+) -> str:
     """Return the SQL of a page for `page_of`: up to `scan` events that are `among`, of them `limit` `wanted`.
 
     The scan is by the index on (xid, position) and bounded before anything else is asked of an event, so that
     no plan can walk the whole log for what hardly ever happens. `scan` names the rows for `wanted`, which has
-    of them no more than `columns`.
+    of them the columns `judged`; `shown` are answered.
     """
     return f"""
 WITH scan AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {columns}
+    SELECT row_number() OVER (ORDER BY xid, position) AS ordinal, xid, position, {judged}
     FROM resilience_event
     WHERE (xid, position) > (%(xid)s::xid8, %(position)s) AND {among}
     ORDER BY xid, position
@@ -141,7 +139,7 @@ wanted AS (
 SELECT
     scan_end.xid, scan_end.position, scan_end.scanned,
     wanted.ordinal, wanted.xid, wanted.position,
-    {columns}
+    {shown}
 FROM scan_end LEFT JOIN wanted ON true
 ORDER BY wanted.ordinal
 """  # noqa: S608 - what is put in are constants of the package's modules
@@ -161,7 +159,8 @@ _PAGE = page_statement(
     )
     AND {in_lane("%(lane)s", "%(lanes)s")}
     """,
-    columns=_JUDGED_COLUMNS,
+    judged=_JUDGED_COLUMNS,
+    shown="id",
 )
 _FETCH = f"""
 SELECT xid, position, {EVENT_COLUMNS}
@@ -200,12 +199,12 @@ def _event(row: Sequence[Any]) -> Event:
     )
 
 
-def _fetch(places: Sequence[Place]) -> dict[Place, Event]:
+def _fetch(places: Sequence[Place]) -> dict[Place, Found]:
     with connection.cursor() as cursor:
         cursor.execute(_FETCH, [[str(place[0]) for place in places], [place[1] for place in places]])
-        return {(int(row[0]), row[1], row[2]): _event(row[2:]) for row in cursor.fetchall()}
+        return {(int(row[0]), row[1], row[2]): found_of(row) for row in cursor.fetchall()}
 
 
 # What a process has read does not go into its children: a lock that is copied may be held.
-_recent = Recent()
+_recent: Recent[Found] = Recent()
 os.register_at_fork(after_in_child=_recent.forget)

@@ -7,9 +7,10 @@ half was fetching and parsing each event again for each subscription.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from resilience.events.event import Event
+ValueT = TypeVar("ValueT")
 
 Place = tuple[int, int, UUID]
 """(xid, position, id) of an event: with its id, for a primary that lost commits may give a place again."""
@@ -18,17 +19,17 @@ Place = tuple[int, int, UUID]
 EVENTS_MAX = 4096
 
 
-class Recent:
-    """Thread-safe. `fetch` reads the events of places from the database, in any order."""
+class Recent(Generic[ValueT]):
+    """What was read of places: thread-safe. `fetch` reads those of places from the database, in any order."""
 
     def __init__(self, *, events_max: int = EVENTS_MAX) -> None:
         self._events_max = events_max
         self._lock = threading.Lock()
-        self._events: OrderedDict[Place, Event] = OrderedDict()
+        self._events: OrderedDict[Place, ValueT] = OrderedDict()
 
     def at(
-        self, places: Sequence[Place], *, fetch: Callable[[list[Place]], dict[Place, Event]]
-    ) -> list[Event]:
+        self, places: Sequence[Place], *, fetch: Callable[[list[Place]], dict[Place, ValueT]]
+    ) -> list[ValueT]:
         """Return the events at `places`, in that order; asks for those that nobody read lately.
 
         Raises LookupError when one is not there.
