@@ -7,6 +7,8 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from waffle import get_waffle_flag_model, get_waffle_sample_model, get_waffle_switch_model
@@ -14,7 +16,11 @@ from waffle.admin import FlagAdmin, SampleAdmin, SwitchAdmin
 
 from resilience import clock
 from resilience.flags.models import FlagChange
+from resilience.read_only_admin import address_of_act
 
+# Seeds and codes of others are nobody's to look at; an act takes them away.
+for _secret in (TOTPDevice, StaticDevice):
+    admin.site.unregister(_secret)
 for _model in (User, Group, get_waffle_flag_model(), get_waffle_sample_model(), get_waffle_switch_model()):
     admin.site.unregister(_model)
 
@@ -23,9 +29,25 @@ for _model in (User, Group, get_waffle_flag_model(), get_waffle_sample_model(), 
 class PeopleAdmin(UserAdmin, ModelAdmin):
     """Who may sign in."""
 
+    change_form_outer_before_template = "resilience/row_acts.html"
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show the person, and the way to take their second factor away."""
+        acts = []
+        if object_id and request.user.has_perm("auth.change_user"):
+            address = address_of_act("second-factor-reset", [object_id], back=request.get_full_path())
+            acts.append({"title": "Take the second factor away", "address": address})
+        context = (extra_context or {}) | {"row_acts": acts}
+        return super().changeform_view(request, object_id, form_url, context)
 
 
 @admin.register(Group)

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerView
 
-from config.dashboard.second_factor.signing_in import SignInForm
+from config.dashboard.second_factor.signing_in import SignInForm, sign_in
 from config.schema import SchemaView
 
 handler400 = "config.error_views.bad_request"
@@ -28,6 +28,8 @@ urlpatterns = [
     path("api/v1/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("payments.api.webhook_urls")),
+    # In the place of the admin's own, by whose name it is still called.
+    path("admin/login/", sign_in),
     path("admin/", include("config.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("", include("resilience.health.urls")),

@@ -34,6 +34,7 @@ class OrderAdmin(ReadOnlyAdmin):
     """Orders, the newest first; the dashboard has a page of its own for one."""
 
     acts = (("order-cancel", "Cancel"),)
+    not_listed = ("metadata",)
     list_display = ("number", "status", "client", "customer_reference", "total", "placed_at", "settled_at")
     list_filter = (filter_by("status", lambda: list(OrderStatus)), "placed_at")
     search_fields = ("id", "number", "client", "customer_reference")

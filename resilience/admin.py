@@ -51,6 +51,7 @@ class SagaAdmin(ReadOnlyAdmin):
         ("saga-compensate", "Turn round and undo"),
         ("saga-resolve", "Take the step as settled"),
     )
+    not_listed = ("data",)
     list_display = (
         "id",
         "definition",
@@ -86,6 +87,7 @@ class SagaAdmin(ReadOnlyAdmin):
 class LoggedEventAdmin(ReadOnlyAdmin):
     """The event log, the newest first."""
 
+    not_listed = ("payload",)
     list_display = ("id", "type", "version", "aggregatetype", "aggregateid", "sequence", "occurred_at")
     list_filter = (filter_by("type", lambda: sorted({event.name for event in event_types()})),)
     search_fields = ("id", "aggregateid")
@@ -119,6 +121,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     """Events that a subscription gave up on, the newest first."""
 
     acts = (("dead-letter-redeliver", "Redeliver"),)
+    not_listed = ("payload",)
     list_display = (
         "id",
         "subscription",
@@ -179,6 +182,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     """What goes to receivers, the newest first."""
 
     acts = (("delivery-send", "Send again"),)
+    not_listed = ("body",)
     list_display = ("id", "endpoint_id", "type", "state", "attempts", "due_at", "created_at", "settled_at")
     list_filter = (filter_by("state", lambda: list(DeliveryState)),)
     search_fields = ("id", "event_id", "aggregate_id")

@@ -48,6 +48,7 @@ class Scenario:
 
     `rate` is orders per second, each read once too. `surge`: during the fault, this many times the
     capacity that is measured first. `settle_s` is what may pass after the load until all is at rest.
+    `needs_proxies`: between the parts of the stack (`up --with-proxies`).
     """
 
     name: str
@@ -61,3 +62,4 @@ class Scenario:
     measures_capacity: bool = False
     settle_s: float = 120.0
     synchronous: bool = False
+    needs_proxies: bool = False

@@ -131,6 +131,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 class GatewayNoticeAdmin(ReadOnlyAdmin):
     """Notices of gateways, the newest first; the body is what of it may be kept."""
 
+    not_listed = ("body",)
     list_display = (
         "received_at",
         "gateway",

@@ -15,7 +15,9 @@ class StaffAction(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     action = models.CharField(max_length=32)
-    subject = models.CharField(max_length=100)
+    subject = models.CharField(max_length=150)
+    # Of the form that was sent: the same one sent twice does it once.
+    once = models.UUIDField(null=True)
     by = models.CharField(max_length=150)
     reason = models.TextField()
     outcome = models.TextField(default="")
@@ -28,6 +30,13 @@ class StaffAction(models.Model):
         db_table = "resilience_staff_action"
         default_permissions = ("view",)
         permissions: ClassVar = [("operate", "Can act on orders, payments, sagas, breakers, flags, events")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["once", "subject"],
+                condition=models.Q(once__isnull=False),
+                name="a_form_does_its_deed_once",
+            )
+        ]
         indexes: ClassVar = [
             models.Index(fields=["-at"], name="staff_action_by_time"),
             models.Index(fields=["subject", "-at"], name="staff_action_by_subject"),

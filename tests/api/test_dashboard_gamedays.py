@@ -1,7 +1,7 @@
 """Game days from the dashboard: never outside a sandbox, one at a time, and no file but their reports."""
 
 import json
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from django.test import Client
 
 from config.dashboard.gamedays import holding
 from config.dashboard.gamedays.reports import file_of, held, read
+from config.gameday.one_at_a_time import held_lock, is_held
 from config.roles import OPERATOR, VIEWER, ensure_roles
 from resilience import clock
+from resilience.ids import new_id
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +36,7 @@ def base(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "read_state", lambda _folder: {"web": {}})
+    monkeypatch.setattr(holding, "read_state", lambda _folder: {"web": {}, "proxy": None})
 
 
 def person(name: str, role: str) -> Client:
@@ -70,7 +72,7 @@ def test_outside_a_sandbox_nothing_can_be_broken(base: Path):
 
     assert "Not here" in operator.get(PAGE).content.decode()
     assert "Cannot be done" in operator.get(HOLD).content.decode()
-    answer = operator.post(HOLD, {"reason": "why", "rate": "8"}, follow=True)
+    answer = operator.post(HOLD, {"reason": "why", "rate": "8", "once": str(new_id())}, follow=True)
 
     assert "only an embedded stack" in answer.content.decode()
     assert not (base / ".holdfast" / "gamedays" / "log").exists()
@@ -87,12 +89,12 @@ def test_in_production_neither(settings: Any):
 def test_one_is_held_at_a_time_by_a_process_of_its_own(base: Path):
     operator = person("ann", OPERATOR)
 
-    operator.post(HOLD, {"reason": "a drill", "rate": "8", "is_short": "on"})
+    operator.post(HOLD, {"reason": "a drill", "rate": "8", "is_short": "on", "once": str(new_id())})
     wait_until(lambda: "called with" in holding.log_text(), limit_s=30)
 
-    assert "['gameday', 'redis-wiped', '--rate', '8', '--short']" in holding.log_text()
+    assert "['gameday', 'redis-wiped', '--rate', '8', '--short', '--lock'," in holding.log_text()
     assert "A game day is under way" in operator.get(PAGE).content.decode()
-    again = operator.post(HOLD, {"reason": "another", "rate": "8"}, follow=True)
+    again = operator.post(HOLD, {"reason": "another", "rate": "8", "once": str(new_id())}, follow=True)
     assert "wait for its end" in again.content.decode()
 
     (base / "let-go").touch()
@@ -101,17 +103,55 @@ def test_one_is_held_at_a_time_by_a_process_of_its_own(base: Path):
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_whoever_only_looks_keeps_nobody_from_beginning(base: Path):
-    (base / "let-go").touch()
-    with holding._locked(holding.fcntl.LOCK_SH):
-        assert holding.under_way() is None
-        began = time.monotonic()
+def test_one_from_the_command_is_seen_and_waited_for(base: Path):
+    operator = person("ann", OPERATOR)
+    with held_lock(base / ".holdfast" / "gamedays"):
+        assert "A game day is under way" in operator.get(PAGE).content.decode()
+        assert "wait for its end" in operator.get(HOLD).content.decode()
         with pytest.raises(holding.GameDayUnderWayError):
             holding.begin("redis-wiped", rate=None, is_short=True, now=clock.now())
-        assert time.monotonic() - began > 0.3
 
-    holding.begin("redis-wiped", rate=None, is_short=True, now=clock.now())
-    wait_until(lambda: holding.under_way() is None, limit_s=30)
+    assert holding.under_way() is None
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_many_who_look_keep_nobody_from_beginning(base: Path):
+    folder = base / ".holdfast" / "gamedays"
+    with held_lock(folder):
+        pass
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.005):
+            is_held(folder)
+
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _time in range(20):
+            with held_lock(folder):
+                assert is_held(folder)
+    finally:
+        stop.set()
+        for looker in lookers:
+            looker.join()
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_needs_proxies_is_not_begun_without():
+    operator = person("ann", OPERATOR)
+
+    page = operator.get(HOLD.replace("redis-wiped", "gateway-outage")).content.decode()
+
+    assert "It needs a stack with proxies" in page
+
+
+def test_looking_writes_nothing(base: Path):
+    viewer = person("bob", VIEWER)
+
+    assert viewer.get(PAGE).status_code == 200
+    assert not (base / ".holdfast").exists()
 
 
 def test_a_report_is_shown_and_can_be_taken_along(base: Path):

@@ -23,6 +23,8 @@ PAGES = {
     "events": "/admin/events/",
     "business": "/admin/business/",
     "lab": "/admin/lab/",
+    "gamedays": "/admin/gamedays/",
+    "second-factor": "/admin/second-factor/",
     "orders": "/admin/orders/order/",
     "audit-trail": "/admin/resilience/audittrail/",
     "act": "/admin/act/breaker-force/?id=gateway:sandbox-1",

@@ -5,25 +5,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django import forms
 from django.db.models import Model, QuerySet
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from config.dashboard.page import OPERATE
 from resilience.errors import Refusal
 
 RowT = TypeVar("RowT", bound=Model)
 
 
 class ReasonForm(forms.Form):
-    """What every act asks for."""
+    """What every act asks for. `once`: this form, so that sent twice it does its deed once."""
 
     reason = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="Kept with what you do, for whoever looks at it later.",
     )
+
+    once = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     field_order: list[str] | None = None
 
@@ -40,13 +43,14 @@ class Foreseen:
 
 @dataclass(frozen=True)
 class Wish:
-    """Who wants it done to which subject, why, when; `values` are what else the form asked for."""
+    """Who wants it done to which subject, one of `of`, why, when; `values`: what else the form asked for."""
 
     id: str
     by: str
     reason: str
     now: datetime
     values: Mapping[str, Any] = field(default_factory=dict)
+    of: int = 1
 
 
 class Kept(Enum):
@@ -54,7 +58,7 @@ class Kept(Enum):
 
     BY_ITSELF = "what it calls keeps a log of its own"
     TOGETHER = "the audit trail, in the transaction of the deed"
-    BEFORE = "the audit trail, before it begins: it commits piece by piece"
+    AROUND = "the audit trail, before it begins and after it ended: it commits piece by piece"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Act:
     """Something that can be done to one subject or to many, each by itself.
 
     `foresee` looks and changes nothing; `do` decides anew, returns what it did in words and raises Refusal
-    (Operational when a part is away). `undo` names the act that takes it back, "" when nothing does.
+    (Operational when a part is away); what is foreseen to be refused is not tried. `undo` names the act that
+    takes it back, "" when nothing does.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Act:
     kept: Kept = Kept.BY_ITSELF
     is_dangerous: bool = False
     undo: str = ""
+    permission: str = OPERATE
 
 
 class NoSuchSubjectError(Refusal):

@@ -141,7 +141,7 @@ ACTS = (
         f"Every dead letter is handed over once more, at most {_LETTERS_MAX} at a time.",
         _foresee_by_name(_letters_of),
         _redeliver_all,
-        kept=Kept.BEFORE,
+        kept=Kept.AROUND,
     ),
     Act(
         "dead-letter-redeliver",
@@ -149,7 +149,7 @@ ACTS = (
         "It is handed to its subscription once more, in this request. What fails again stays.",
         foreseeing(lambda: DeadLetter.objects.using("default").defer("payload"), _letter),
         _redeliver,
-        kept=Kept.BEFORE,
+        kept=Kept.AROUND,
     ),
     Act(
         "delivery-send",

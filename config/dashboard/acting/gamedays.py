@@ -6,7 +6,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
 
 from config.dashboard.acting.act import Act, Foreseen, Kept, NoSuchSubjectError, ReasonForm, Wish, missing
-from config.dashboard.gamedays.holding import begin, is_possible
+from config.dashboard.gamedays.holding import begin, has_proxies, is_possible, under_way
 from config.gameday.scenario import Scenario
 from config.gameday.scenarios import SCENARIOS
 
@@ -40,8 +40,17 @@ def _foresee(ids: Sequence[str]) -> list[Foreseen]:
 def _one(name: str, scenario: Scenario | None) -> Foreseen:
     if scenario is None:
         return missing(name)
-    refusal = "" if is_possible() else "Only an embedded stack, whose gateways are sandboxes, may be broken."
-    return Foreseen(name, f"{name}: {scenario.title}", f"Expects: {_expects(scenario)}.", refusal)
+    return Foreseen(name, f"{name}: {scenario.title}", f"Expects: {_expects(scenario)}.", _why_not(scenario))
+
+
+def _why_not(scenario: Scenario) -> str:
+    if not is_possible():
+        return "Only an embedded stack, whose gateways are sandboxes, may be broken."
+    if under_way() is not None:
+        return "A game day is under way: wait for its end."
+    if scenario.needs_proxies and not has_proxies():
+        return "It needs a stack with proxies: make up ARGS=--with-proxies"
+    return ""
 
 
 def _expects(scenario: Scenario) -> str:
@@ -64,7 +73,7 @@ ACTS = (
         _foresee,
         _hold,
         form=HoldForm,
-        kept=Kept.BEFORE,
+        kept=Kept.AROUND,
         is_dangerous=True,
     ),
 )

@@ -18,10 +18,11 @@ from config.dashboard.acting.act import (
 from orders.models import Order
 from orders.services.cancel_order import cancel_order
 from orders.states import OrderStatus
-from payments.models import Payment, ReconciliationException
+from payments.models import Payment, ReconciliationException, Refund
 from payments.money import Money, currency_exponent
 from payments.services.request_refund import request_refund
 from payments.services.resolve_exception import resolve_exception
+from payments.states import DisputeStatus, RefundStatus
 from resilience.errors import Refusal
 from resilience.saga.start import signal
 
@@ -34,7 +35,7 @@ class AmountForm(ReasonForm):
         min_value=0,
         max_digits=20,
         widget=UnfoldAdminDecimalFieldWidget,
-        help_text="In the payment's currency; leave it empty to give back all that is left.",
+        help_text="In the payment's currency, and for one payment only; empty gives back all that is left.",
     )
     field_order: list[str] | None = ["amount", "reason"]
 
@@ -45,8 +46,14 @@ class AmountNotPossibleError(Refusal):
     code = "amount_not_possible"
 
 
+class AmountForManyError(Refusal):
+    """One number for several payments, perhaps of several currencies."""
+
+    code = "amount_for_many"
+
+
 class NobodyWaitsError(Refusal):
-    """Nothing of this payment is under way, so that nobody would ask."""
+    """Nothing of this payment is under way that goes on by itself, so that nobody would ask."""
 
     code = "nobody_waits"
 
@@ -77,6 +84,8 @@ def _refunding(payment: Payment) -> Foreseen:
     left = payment.captured_minor - payment.refunded_minor - payment.refund_reserved_minor
     if left == 0:
         return Foreseen(str(payment.pk), _title(payment), refusal="Nothing is left to give back.")
+    if any(dispute.status != DisputeStatus.WON for dispute in payment.disputes.all()):
+        return Foreseen(str(payment.pk), _title(payment), refusal="The payer disputes it, and has the money.")
     most = Money(left, payment.currency)
     return Foreseen(str(payment.pk), _title(payment), f"At most {most} goes back to the payer.")
 
@@ -86,6 +95,8 @@ def _refund(wish: Wish) -> str:
     if payment is None:
         raise NoSuchSubjectError(f"There is no payment {wish.id}.")
     amount: Decimal | None = wish.values.get("amount")
+    if amount is not None and wish.of > 1:
+        raise AmountForManyError("An amount is for one payment: choose one, or leave it empty for all.")
     refund = request_refund(
         client=payment.client,
         payment_id=payment.pk,
@@ -115,9 +126,13 @@ def _ask(wish: Wish) -> str:
     payment = Payment.objects.using("default").filter(pk=uuid_of(wish)).first()
     if payment is None:
         raise NoSuchSubjectError(f"There is no payment {wish.id}.")
-    if not signal(business_keys=[payment.order_id]):
+    pending = Refund.objects.using("default").filter(payment=payment, status=RefundStatus.PENDING)
+    # A refund has a saga of its own, under its own id.
+    if not signal(business_keys=[payment.order_id, *pending.values_list("pk", flat=True)]):
         raise NobodyWaitsError(
-            "No saga of its order waits: nothing is owed. Reconciliation compares the rest."
+            "Its saga is parked, and asks nobody: try it again on the page of sagas."
+            if payment.in_doubt_since
+            else "No saga of it waits: no answer is owed."
         )
     return "is asked about now"
 
@@ -147,9 +162,9 @@ ACTS = (
     Act(
         "payment-refund",
         "Give money back",
-        "A refund begins at once, exactly once, and goes on by itself until the gateway has it. "
-        "It cannot be taken back.",
-        foreseeing(lambda: Payment.objects.using("default"), _refunding),
+        "A refund begins at once and goes on by itself until the gateway has it, once; this form sent twice "
+        "makes one. It cannot be taken back.",
+        foreseeing(lambda: Payment.objects.using("default").prefetch_related("disputes"), _refunding),
         _refund,
         form=AmountForm,
         kept=Kept.TOGETHER,

@@ -1,10 +1,13 @@
 """Asking before an act, and doing it: `/admin/act/<name>/?id=…&next=…`."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,12 +15,14 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from config.dashboard.acting.act import Act, Kept, ReasonForm, Wish
+from config.dashboard.acting.act import Act, Foreseen, Kept, ReasonForm, Wish
 from config.dashboard.acting.registry import ACTS
 from config.dashboard.page import OPERATE, require
 from resilience import clock
 from resilience.audit_trail import Deed, keep
 from resilience.errors import HoldfastError
+
+logger = logging.getLogger(__name__)
 
 # A page of a list. Each is done by itself, and a request may not last; its address may have 4 kB.
 SUBJECTS_MAX = 50
@@ -28,8 +33,9 @@ _TOLD_MAX = 10
 @require_http_methods(["GET", "HEAD", "POST"])
 def act(request: HttpRequest, name: str) -> HttpResponse:
     """Show what an act would do to each subject and ask for a reason; with one, do it."""
-    require(request, OPERATE)
     wanted = ACTS.get(name)
+    # Who may do nothing is not told what there is.
+    require(request, OPERATE if wanted is None else wanted.permission)
     if wanted is None:
         raise Http404(f"There is no act {name}.")
     ids = list(dict.fromkeys(request.GET.getlist("id")))
@@ -62,39 +68,72 @@ def _asked(
 
 def _done(request: HttpRequest, wanted: Act, ids: Sequence[str], form: ReasonForm) -> HttpResponse:
     values = dict(form.cleaned_data)
-    reason = values.pop("reason")
-    titles = {one.id: one.title for one in wanted.foresee(ids)}
+    reason, once = values.pop("reason"), values.pop("once")
     done, refused = [], []
-    for id_ in ids:
-        wish = Wish(id_, request.user.get_username(), reason, clock.now(), values)
+    for number, one in enumerate(wanted.foresee(ids)):
+        if one.refusal:
+            refused.append((one.title, one.refusal))
+            continue
+        wish = Wish(one.id, request.user.get_username(), reason, clock.now(), values, of=len(ids))
         try:
-            done.append((id_, _do(wanted, wish)))
+            done.append((one, _do(wanted, wish, once=once)))
         except HoldfastError as refusal:
-            refused.append((id_, refusal.message))
-    if done:
-        first = f"{titles[done[0][0]]} {done[0][1]}."
-        text = first if len(done) == 1 else f"{wanted.title}: {len(done)} done."
-        messages.success(request, _with_undo(request, wanted, text, [id_ for id_, _outcome in done]))
-    for id_, why in refused[:_TOLD_MAX]:
-        messages.error(request, f"{titles[id_]}: {why}")
-    if len(refused) > _TOLD_MAX:
-        messages.error(request, f"And {len(refused) - _TOLD_MAX} more could not be done.")
+            refused.append((one.title, refusal.message))
+        except Exception as error:
+            logger.exception("An act failed.", extra={"act": wanted.name, "subject": one.id})
+            refused.append((one.title, _UNFORESEEN))
+            if isinstance(error, DatabaseError):
+                refused += [
+                    (title, "Not tried: the database does not answer.") for title in ids[number + 1 :]
+                ]
+                break
+    _tell(request, wanted, done, refused)
     return HttpResponseRedirect(_back(request))
 
 
-def _do(wanted: Act, wish: Wish) -> str:
-    deed = Deed(wanted.name, wish.id, wish.by, wish.reason, wish.now)
+_UNFORESEEN = "It is not known whether it was done: look at it again. The log says what happened."
+
+
+def _tell(
+    request: HttpRequest,
+    wanted: Act,
+    done: Sequence[tuple[Foreseen, str]],
+    refused: Sequence[tuple[str, str]],
+) -> None:
+    if done:
+        one, outcome = done[0]
+        text = f"{one.title} {outcome}." if len(done) == 1 else f"{wanted.title}: {len(done)} done."
+        messages.success(request, _with_undo(request, wanted, text, [one.id for one, _outcome in done]))
+    for title, why in refused[:_TOLD_MAX]:
+        messages.error(request, f"{title}: {why}")
+    if len(refused) > _TOLD_MAX:
+        messages.error(request, f"And {len(refused) - _TOLD_MAX} more could not be done.")
+
+
+def _do(wanted: Act, wish: Wish, *, once: UUID) -> str:
+    deed = Deed(wanted.name, wish.id, wish.by, wish.reason, wish.now, once)
     match wanted.kept:
         case Kept.BY_ITSELF:
             return wanted.do(wish)
-        case Kept.BEFORE:
-            keep(deed, outcome="was begun")
-            return wanted.do(wish)
+        case Kept.AROUND:
+            return _kept_around(wanted, wish, deed)
         case Kept.TOGETHER:
             with transaction.atomic(using="default"):
                 outcome = wanted.do(wish)
                 keep(deed, outcome=outcome)
             return outcome
+
+
+def _kept_around(wanted: Act, wish: Wish, deed: Deed) -> str:
+    keep(deed, outcome="was asked for")
+    told = replace(deed, once=None)
+    try:
+        outcome = wanted.do(wish)
+    except HoldfastError as refusal:
+        keep(told, outcome=f"was refused: {refusal.message}")
+        raise
+    keep(told, outcome=outcome)
+    return outcome
 
 
 def _with_undo(request: HttpRequest, wanted: Act, text: str, ids: Sequence[str]) -> str:

@@ -4,27 +4,23 @@ The danger: two at once, whose faults nobody could tell apart, and one whose web
 it is a process of its own, which holds a lock as long as it lives: that came with the file it was given.
 """
 
-import contextlib
-import fcntl
 import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 
+from config.gameday.one_at_a_time import UnderWayError, held_lock, is_held
 from config.stack.state import HOLDFAST_DIRECTORY, read_state
 from resilience.errors import Refusal
 
-_LOCK, _LOG = "lock", "log"
+_LOG = "log"
 # What a page shows of a game day under way.
 _LOG_CHARS = 8_000
-_TRIES, _PAUSE_S = 10, 0.05
 
 
 class GameDayUnderWayError(Refusal):
@@ -56,13 +52,15 @@ def is_possible() -> bool:
     return not settings.PRODUCTION and read_state(Path(settings.BASE_DIR)) is not None
 
 
+def has_proxies() -> bool:
+    """Tell whether the stack has proxies between its parts, which some scenarios need."""
+    running = read_state(Path(settings.BASE_DIR))
+    return running is not None and running.get("proxy") is not None
+
+
 def under_way() -> UnderWay | None:
     """Return the game day that is held now, None when none is."""
-    try:
-        with _locked(fcntl.LOCK_SH):
-            return None
-    except BlockingIOError:
-        return UnderWay(log_text())
+    return UnderWay(log_text()) if is_possible() and is_held(folder()) else None
 
 
 def log_text() -> str:
@@ -80,11 +78,18 @@ def begin(scenario: str, *, rate: float | None, is_short: bool, now: datetime) -
     command = [sys.executable, "manage.py", "gameday", scenario]
     command += ["--rate", f"{rate:g}"] if rate else []
     command += ["--short"] if is_short else []
-    with _held_lock() as lock, (folder() / _LOG).open("w") as log:
+    try:
+        _start(command, now=now)
+    except UnderWayError as error:
+        raise GameDayUnderWayError(str(error)) from error
+
+
+def _start(command: list[str], *, now: datetime) -> None:
+    with held_lock(folder()) as lock, (folder() / _LOG).open("w") as log:
         log.write(f"{now:%Y-%m-%d %H:%M:%S} UTC {' '.join(command[1:])}\n")
         log.flush()
         process = subprocess.Popen(
-            command,
+            [*command, "--lock", str(lock)],
             cwd=settings.BASE_DIR,
             # Without ours: it asks the stack itself where things are.
             env={name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")},
@@ -96,25 +101,3 @@ def begin(scenario: str, *, rate: float | None, is_short: bool, now: datetime) -
         )
     # So that it leaves no zombie while this process lives.
     threading.Thread(target=process.wait, name="gameday", daemon=True).start()
-
-
-@contextlib.contextmanager
-def _held_lock() -> Iterator[int]:
-    """Hold the lock, or raise GameDayUnderWayError; whoever only looks has it for a moment."""
-    with contextlib.ExitStack() as held:
-        for _try in range(_TRIES):
-            with contextlib.suppress(BlockingIOError):
-                lock = held.enter_context(_locked(fcntl.LOCK_EX))
-                break
-            time.sleep(_PAUSE_S)
-        else:
-            raise GameDayUnderWayError("A game day is under way: wait for its end.")
-        yield lock
-
-
-@contextlib.contextmanager
-def _locked(kind: int) -> Iterator[int]:
-    folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / _LOCK).open("w") as file:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-        yield file.fileno()

@@ -13,8 +13,12 @@ from orders.timeline import timeline
 from payments.money import Money
 from resilience.audit_trail.models import AuditTrail
 from resilience.breaker.models import BreakerTransition
-from resilience.timeline import Entry, Window
+from resilience.timeline import ROWS_MAX, Entry, Window
 
+# More is no page that anybody reads; the feed and the lists have the rest.
+ENTRIES_MAX = 1500
+# Of so many rows each: what an order that was asked about for weeks may have.
+_WINDOWS_MAX = 40
 # With who and why, an operator's act is told by the audit trail.
 _TOLD_ELSEWHERE = frozenset({"operator_action"})
 # What of an entry is said at once; all of it is behind "details".
@@ -63,13 +67,12 @@ class Line:
 
 
 def lines_of(order_id: UUID, *, subjects: Sequence[UUID], breakers: Sequence[str], kind: str) -> list[Line]:
-    """Return the first lines of an order's story, all kinds for "".
+    """Return an order's story, all kinds for "": at most its last ENTRIES_MAX entries.
 
     `subjects`: the ids of what belongs to it, to which operators may have done something.
     """
-    entries = [
-        entry for entry in timeline(order_id, window=Window()) if entry.kind not in _TOLD_ELSEWHERE
-    ] + _deeds([order_id, *subjects])
+    entries = [entry for entry in _timeline(order_id) if entry.kind not in _TOLD_ELSEWHERE]
+    entries += _deeds([order_id, *subjects])
     if entries and breakers:
         entries += _moves(breakers, entries[0].at, max(entry.at for entry in entries))
     return [
@@ -77,6 +80,19 @@ def lines_of(order_id: UUID, *, subjects: Sequence[UUID], breakers: Sequence[str
         for entry in sorted(entries, key=lambda entry: (entry.at, entry.place))
         if kind in ("", entry.kind)
     ]
+
+
+def _timeline(order_id: UUID) -> list[Entry]:
+    """Return the last entries: read window by window, for each reads the first of what is left."""
+    found: list[Entry] = []
+    window = Window()
+    for _window in range(_WINDOWS_MAX):
+        page = timeline(order_id, window=window)[:ROWS_MAX]
+        found = [*found, *page][-ENTRIES_MAX:]
+        if len(page) < ROWS_MAX:
+            break
+        window = Window.behind(page[-1].key)
+    return found
 
 
 def _deeds(subjects: Sequence[UUID]) -> list[Entry]:

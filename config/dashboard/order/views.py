@@ -6,12 +6,14 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 
 from config.dashboard.order.drawing import Drawing, draw
-from config.dashboard.order.story import KINDS, lines_of
+from config.dashboard.order.story import ENTRIES_MAX, KINDS, lines_of
 from config.dashboard.page import OPERATE, page
 from orders.models import Order
 from orders.states import OrderStatus
+from payments.admin.ledger import signed
 from payments.models import Payment, Refund
 from payments.money import Money
+from payments.states import DisputeStatus
 from resilience import clock
 from resilience.saga.models import Saga, SagaStep
 
@@ -32,7 +34,8 @@ def order_view(request: HttpRequest, order_id: UUID) -> dict[str, Any]:
     order = Order.objects.using("default").prefetch_related("lines").filter(pk=order_id).first()
     if order is None:
         raise Http404(f"There is no order {order_id}.")
-    payments = list(Payment.objects.using("default").filter(order_id=order_id).order_by("position"))
+    rows = Payment.objects.using("default").filter(order_id=order_id).prefetch_related("disputes")
+    payments = list(rows.order_by("position"))
     refunds = list(Refund.objects.using("default").filter(payment__in=payments).values_list("pk", flat=True))
     drawings = _drawings([order_id, *refunds])
     kind = request.GET.get("kind", "")
@@ -57,6 +60,8 @@ def order_view(request: HttpRequest, order_id: UUID) -> dict[str, Any]:
         "shipping": Money(order.shipping_minor, order.currency),
         "drawings": drawings,
         "story": lines_of(order_id, subjects=subjects, breakers=breakers, kind=kind),
+        "entries_max": ENTRIES_MAX,
+        "steps_max": _STEPS_MAX,
         "kinds": KINDS.items(),
         "kind": kind,
         "may_act": request.user.has_perm(OPERATE),
@@ -72,24 +77,32 @@ def _money(order: Order, payments: list[Payment]) -> list[tuple[str, str]]:
     captured = sum(payment.captured_minor for payment in payments)
     refunded = sum(payment.refunded_minor for payment in payments)
     reserved = sum(payment.refund_reserved_minor for payment in payments)
+    disputed = sum(
+        dispute.amount_minor
+        for payment in payments
+        for dispute in payment.disputes.all()
+        if dispute.status != DisputeStatus.WON
+    )
     doubtful = sum(payment.amount_minor for payment in payments if payment.in_doubt_since)
     told = [
         ("costs", order.total_minor),
         ("taken", captured),
         ("given back", refunded),
         ("on its way back", reserved),
-        ("kept", captured - refunded),
+        ("disputed", disputed),
+        ("kept", captured - refunded - disputed),
         ("in doubt", doubtful),
     ]
     always = ("costs", "taken", "kept")
-    return [(what, str(Money(minor, order.currency))) for what, minor in told if minor or what in always]
+    return [(what, signed(minor, order.currency)) for what, minor in told if minor or what in always]
 
 
 def _drawings(business_keys: list[UUID]) -> list[Drawing]:
     sagas = Saga.objects.using("default").filter(business_key__in=business_keys).order_by("created_at", "pk")
     found = list(sagas[:_SAGAS_MAX])
-    rows = SagaStep.objects.using("default").filter(saga__in=found).order_by("pk")[:_STEPS_MAX]
+    # The newest: of one that was tried for days, what it does now is what somebody looks for.
+    rows = SagaStep.objects.using("default").filter(saga__in=found).order_by("-pk")[:_STEPS_MAX]
     steps: dict[UUID, list[SagaStep]] = {}
-    for step in rows:
+    for step in reversed(rows):
         steps.setdefault(step.saga_id, []).append(step)
     return [draw(saga, steps.get(saga.pk, []), now=clock.now()) for saga in found]

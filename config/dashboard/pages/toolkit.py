@@ -17,7 +17,7 @@ from resilience.health.backlogs import backlogs
 from resilience.health.check import Status
 from resilience.health.report import Result, runner
 from resilience.limits.report import reports
-from resilience.routing import primary_state, read_on_replica, replica_state
+from resilience.routing import database_for_reads, primary_state, read_on_replica, replica_state
 from resilience.routing.databases import PRIMARY
 from resilience.telemetry.reading import Asked, Resolution, SeriesPoints, several
 
@@ -70,7 +70,11 @@ def toolkit_view(request: HttpRequest) -> dict[str, Any]:
     now = clock.now()
     counted = read_on_replica(
         lambda: several(
-            _ASKED, start=now - _LATELY, end=now, resolution=Resolution.TEN_SECONDS, alias="dashboard"
+            _ASKED,
+            start=now - _LATELY,
+            end=now,
+            resolution=Resolution.TEN_SECONDS,
+            alias=database_for_reads(),
         ),
         replica="dashboard",
     )

@@ -3,19 +3,29 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import logout
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config.dashboard.second_factor.devices import has_second_factor, proves
 
-# In the session: whether whoever signed in had proved who they are by a second factor.
+# In the session: whoever signed in had proved who they are by a second factor.
 PROVED = "second_factor"
+# On the request that signs in, for the session of before may be thrown away by it.
+_HAS_PROVED = "has_proved_second_factor"
 
 
 class SignInForm(AuthenticationForm):
-    """Asks for the code in the same form, so that a wrong password and a missing code look alike in time."""
+    """Asks for the code in the same form, and says of nothing that is wrong what it is."""
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Name, password or code is wrong. After several wrong codes wait a little.",
+    }
     code = forms.CharField(
         required=False,
         max_length=16,
@@ -25,17 +35,27 @@ class SignInForm(AuthenticationForm):
     )
 
     def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
-        """Raise ValidationError for who is no staff, and for a wrong or missing code.
-
-        django-otp takes each code once, and makes who guesses wait longer each time.
-        """
+        """Raise ValidationError for who is no staff, and for a wrong or missing code."""
         super().confirm_login_allowed(user)
-        if not has_second_factor(user):  # type: ignore[arg-type]
+        person: Any = user
+        if not has_second_factor(person):
             return
-        code: Any = self.cleaned_data.get("code", "")
-        if not proves(user, code.strip().lower()):  # type: ignore[arg-type]
-            raise forms.ValidationError(
-                "Give the code that your app shows now; after several wrong ones wait a little.", code="code"
-            )
+        if not proves(person, self.cleaned_data.get("code", "")):
+            raise self.get_invalid_login_error()
         if self.request is not None:
-            self.request.session[PROVED] = True
+            setattr(self.request, _HAS_PROVED, True)
+
+
+def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Sign in as the admin does, and note in the new session that a second factor was proved.
+
+    Who is signed in and has not proved one where it is required is signed out first: Django would send them
+    on, and the dashboard back here.
+    """
+    is_stuck = settings.SECOND_FACTOR_REQUIRED and not request.session.get(PROVED)
+    if request.method == "GET" and request.user.is_authenticated and is_stuck:
+        logout(request)
+    answer: HttpResponse = admin.site.login(request, extra_context)
+    if getattr(request, _HAS_PROVED, False) and request.user.is_authenticated:
+        request.session[PROVED] = True
+    return answer

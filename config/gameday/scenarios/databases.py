@@ -53,6 +53,7 @@ PRIMARY_FAILOVER = Scenario(
     name="primary-failover",
     title="The primary is lost with what its stream had not delivered; the replica is promoted.",
     fault=faults.failover(stream_latency_ms=50),
+    needs_proxies=True,
     times=Times(steady_s=20, fault_s=30, after_s=20),
     short=Times(steady_s=6, fault_s=10, after_s=6),
     synchronous=True,

@@ -10,6 +10,7 @@ GATEWAY_OUTAGE = Scenario(
     times=Times(steady_s=20, fault_s=60, after_s=0),
     short=Times(steady_s=6, fault_s=10, after_s=0),
     fault=faults.routes("*-to-sandbox-*", mode="refuse"),
+    needs_proxies=True,
     measures_capacity=True,
     expects=(
         expect.all_accepted(),
@@ -24,6 +25,7 @@ SLOW_GATEWAY = Scenario(
     name="slow-gateway",
     title="Every gateway answers three seconds late.",
     fault=faults.routes("*-to-sandbox-*", latency_ms=1500),
+    needs_proxies=True,
     expects=(
         expect.all_accepted(),
         expect.p99_rises_at_most("POST", by_ms=50),
@@ -38,6 +40,7 @@ LOST_ANSWERS = Scenario(
     name="lost-answers",
     title="Gateways do what they are asked, and no answer arrives.",
     fault=faults.routes("*-to-sandbox-*", mode="black_hole", stalls="to_client"),
+    needs_proxies=True,
     settle_s=240.0,
     expects=(
         expect.all_accepted(),
@@ -51,6 +54,7 @@ ONE_BAD_WORKER = Scenario(
     name="one-bad-worker",
     title="One worker of two cannot reach any gateway; the other can.",
     fault=faults.routes("worker-1-to-sandbox-*", mode="refuse"),
+    needs_proxies=True,
     expects=(
         expect.all_accepted(),
         expect.all_confirmed(),

@@ -35,6 +35,7 @@ REDIS_BLACK_HOLE = Scenario(
     name="redis-black-hole",
     title="Redis takes connections and never answers.",
     fault=faults.routes("*-to-redis", mode="black_hole"),
+    needs_proxies=True,
     expects=(
         *_UNTOUCHED,
         expect.drained_within_s(60),

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.gameday.errors import GameDayError
+from config.gameday.one_at_a_time import UnderWayError, held_lock
 from config.gameday.own_stack import own_stack
 from config.gameday.report import as_markdown, write_report
 from config.gameday.run import Wish, hold
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--rate", type=float, help="orders per second; otherwise the scenario's own")
         parser.add_argument("--short", action="store_true", help="seconds instead of minutes")
         parser.add_argument("--out", type=Path, help="where reports go (.holdfast/gamedays)")
+        parser.add_argument("--lock", type=int, help="an open lock that came along (for the dashboard)")
         parser.add_argument(
             "--own-stack", action="store_true", help="start a stack for each scenario in a temporary folder"
         )
@@ -53,16 +55,19 @@ class Command(BaseCommand):
         # As Ctrl-C does: an exception, so that what was broken is healed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         wish = Wish(rate=options["rate"], short=options["short"])
-        out = options["out"] or settings.BASE_DIR / HOLDFAST_DIRECTORY / "gamedays"
-        verdicts = []
-        for scenario in _chosen(options["scenario"]):
-            try:
-                verdicts.append(self._hold(scenario, wish=wish, out=out, own=options["own_stack"]))
-            except (GameDayError, StackError) as error:
-                raise CommandError(str(error)) from error
-            except KeyboardInterrupt:
-                self.stderr.write("Interrupted; what was broken is healed.")
-                raise SystemExit(INTERRUPTED) from None
+        out = options["out"] or _lock_folder()
+        chosen, own = _chosen(options["scenario"]), options["own_stack"]
+        try:
+            # Two on one stack would be taken for each other; on stacks of their own they may.
+            with (
+                contextlib.nullcontext() if own or options["lock"] is not None else held_lock(_lock_folder())
+            ):
+                verdicts = [self._hold(scenario, wish=wish, out=out, own=own) for scenario in chosen]
+        except (GameDayError, StackError, UnderWayError) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted; what was broken is healed.")
+            raise SystemExit(INTERRUPTED) from None
         self.stdout.write("\n".join(f"{name:<18} {verdict}" for name, verdict in verdicts))
         worst = {verdict for _name, verdict in verdicts}
         raise SystemExit(next(EXIT_CODES[one] for one in ("fail", "missed", "pass") if one in worst))
@@ -78,6 +83,10 @@ class Command(BaseCommand):
 
     def _say(self, text: str) -> None:
         self.stderr.write(f"{clock.now():%H:%M:%S} {text}")
+
+
+def _lock_folder() -> Path:
+    return Path(settings.BASE_DIR) / HOLDFAST_DIRECTORY / "gamedays"
 
 
 @contextlib.contextmanager

@@ -89,18 +89,42 @@ document.addEventListener("DOMContentLoaded", () => {
   // --- sections that say `data-live`, unless somebody is choosing in them -------------------------
   const LIVE_MS = 5000, page = document.querySelector(".hf-page");
   if (!page || !page.querySelector("[data-live]")) return;
+  const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+  const heard = new Map(), heldSince = new Map();
   let heardAt = Date.now();
   const lost = document.createElement("p");
   lost.className = "hf-lost";
   lost.setAttribute("role", "status");
-  const isInUse = (section) => section.querySelector("input:checked, details[open]") || section.contains(document.activeElement);
+  const isInUse = (section) => section.querySelector("input:checked") || (section.contains(document.activeElement) && document.activeElement.matches("a, button, input, select, textarea, summary"));
+  const tellHeld = (section) => {
+    const name = section.dataset.live, isHeld = isInUse(section);
+    if (!isHeld) heldSince.delete(name); else if (!heldSince.has(name)) heldSince.set(name, Date.now());
+    let note = section.querySelector(":scope > .hf-held");
+    if (!isHeld) { if (note) note.remove(); return isHeld; }
+    if (!note) { note = document.createElement("p"); note.className = "hf-held"; section.append(note); }
+    note.textContent = `As it was at ${clock(heldSince.get(name))}: it goes on when nothing in it is chosen.`;
+    return isHeld;
+  };
+  const replace = (section, html) => {
+    const places = [...section.querySelectorAll(".hf-scroll, .hf-log")].map((one) => [one.scrollLeft, one.scrollTop, one.scrollTop + one.clientHeight >= one.scrollHeight - 4]);
+    const open = [...section.querySelectorAll("details")].map((one) => one.open);
+    section.innerHTML = html;
+    section.querySelectorAll(".hf-scroll, .hf-log").forEach((one, n) => {
+      if (!places[n]) return;
+      one.scrollLeft = places[n][0];
+      one.scrollTop = places[n][2] ? one.scrollHeight : places[n][1];
+    });
+    section.querySelectorAll("details").forEach((one, n) => { one.open = Boolean(open[n]); });
+  };
   const refresh = async () => {
     const answer = await fetch(location.href, { redirect: "manual", signal: AbortSignal.timeout(LIVE_MS) });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const section of page.querySelectorAll("[data-live]")) {
-      const now = fresh.querySelector(`[data-live="${section.dataset.live}"]`);
-      if (now && !isInUse(section) && section.innerHTML !== now.innerHTML) section.innerHTML = now.innerHTML;
+      const name = section.dataset.live, now = fresh.querySelector(`[data-live="${name}"]`);
+      if (!now || tellHeld(section)) continue;
+      if (heard.get(name) !== now.innerHTML) replace(section, now.innerHTML);
+      heard.set(name, now.innerHTML);
     }
     tellTimes();
     heardAt = Date.now();
@@ -110,6 +134,6 @@ document.addEventListener("DOMContentLoaded", () => {
     try { await refresh(); } catch (error) { console.info(`not answered: ${error.message}`); }
     const silent = Date.now() - heardAt > 2.5 * LIVE_MS;
     page.toggleAttribute("data-lost", silent);
-    if (silent) { lost.textContent = `Connection lost: this is how it was at ${new Date(heardAt).toLocaleTimeString("en-GB")}.`; page.prepend(lost); } else lost.remove();
+    if (silent) { lost.textContent = `Connection lost: this is how it was at ${clock(heardAt)}.`; page.prepend(lost); } else lost.remove();
   }, LIVE_MS);
 });
