@@ -4,7 +4,7 @@ from analytics.projections import SUBSCRIPTION, tally
 from analytics.tallies import TYPES
 from resilience.events import Cursor, Subscription, keep_for, subscribe
 
-TALLIES = subscribe(Subscription(name=SUBSCRIPTION, types=TYPES, handle=tally))
+TALLIES = subscribe(Subscription(name=SUBSCRIPTION, types=TYPES, handle=tally, is_patient=True))
 
 
 def _lake() -> Cursor:

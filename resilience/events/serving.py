@@ -1,6 +1,7 @@
 """Serving subscriptions: a thread for each lane, so that a slow or broken one delays nobody else."""
 
 import logging
+import time
 from collections.abc import Sequence
 from random import Random
 from threading import Event as Signal
@@ -11,6 +12,7 @@ from django.db import connection
 from resilience.events.delivery import Counts, run_once
 from resilience.events.lanes import ask_lanes
 from resilience.events.subscription import Subscription
+from resilience.limits.backlog import orders_wait
 from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
 from resilience.signs import give_sign
@@ -24,6 +26,10 @@ _POLL_MAX_S = 0.25
 # The busier, the longer it waits and the larger a batch: what a batch costs, whatever is in it (a dozen round
 # trips, a commit), is what listening costs the orders beside it, and grows with batches and not with events.
 _POLL_PER_EVENT_S = 0.001
+# A tenth of the time is left to who is patient while orders wait; and never more than seconds between two,
+# so that nobody mistakes it for dead (its sign) and a thousand events at a time still come through.
+_REST_BY_WORK = 9.0
+_REST_S_MAX = 3.0
 # While the database is away, or a bug outside the handler repeats.
 _TROUBLE = RetryPolicy(wait_initial_s=0.1, wait_max_s=2.0)
 _SUPERVISE_S = 1.0
@@ -62,6 +68,7 @@ def _follow(subscription: Subscription, share: int, stop: Signal, random: Random
     pause_s, troubles, has_asked = 0.0, 0, share > 0
     try:
         while not stop.wait(pause_s):
+            began_at = time.monotonic()
             try:
                 if not has_asked:
                     ask_lanes(subscription)
@@ -81,8 +88,15 @@ def _follow(subscription: Subscription, share: int, stop: Signal, random: Random
             troubles = 0
             give_sign("subscriber")
             pause_s = _wait_after_s(pause_s, counts, batch_size=subscription.batch_size)
+            if subscription.is_patient and orders_wait():
+                pause_s = max(pause_s, _rest_after_s(time.monotonic() - began_at))
     finally:
         connection.close()
+
+
+def _rest_after_s(worked_s: float) -> float:
+    """Return how long one that is patient rests after a batch while orders wait."""
+    return min(worked_s * _REST_BY_WORK, _REST_S_MAX)
 
 
 def _wait_after_s(waited_s: float, counts: Counts, *, batch_size: int) -> float:

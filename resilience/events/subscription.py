@@ -37,6 +37,9 @@ class Subscription:
     with `on_poison` "park", later events of its aggregate then wait as dead letters too, in their order,
     until those before them are redelivered; with "skip" they are handled.
 
+    `is_patient`: while orders wait for workers it rests most of the time, so that they have the machine; it
+    falls behind then, and catches up. Not for one that changes what a client sees of its orders.
+
     `lanes` batches are handled at the same time, each of other aggregates: for a handler that waits (for
     Redis, for locks that others seldom hold), and not one whose batches wait for each other.
     """
@@ -50,6 +53,7 @@ class Subscription:
     is_replayable: bool = False
     on_poison: Literal["skip", "park"] = "skip"
     lanes: int = 1
+    is_patient: bool = False
 
     def __post_init__(self) -> None:
         if self.retry.attempts_max is None:

@@ -1,11 +1,14 @@
 from collections.abc import Sequence
+from random import Random
+from threading import Event as Signal
 from threading import get_ident
 
 import pytest
 
 from resilience.events import Event
+from resilience.events import serving as serving_module
 from resilience.events.delivery import Counts
-from resilience.events.serving import _wait_after_s
+from resilience.events.serving import _rest_after_s, _wait_after_s
 from resilience.ids import new_id
 from tests.events_kit import elsewhere, numbers, publish_committed, rows, serving, subscription, wait_until
 
@@ -77,3 +80,34 @@ def test_the_busier_the_larger_a_batch_and_no_full_one_waits() -> None:
 
     assert waits == [0.05, 0.05, 0.15, 0.25, 0.25]
     assert _wait_after_s(0.25, Counts(handled=600, skipped=400), batch_size=1000) == 0.0
+
+
+def test_who_is_patient_rests_while_orders_wait_and_never_for_long() -> None:
+    rests = [_rest_after_s(worked_s) for worked_s in (0.0, 0.01, 0.1, 30.0)]
+
+    assert rests == pytest.approx([0.0, 0.09, 0.9, 3.0])
+
+
+def test_while_orders_wait_only_the_patient_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "orders_wait", lambda: True)
+    monkeypatch.setattr(serving_module, "_rest_after_s", lambda _worked_s: 2.0)
+    waits: dict[bool, list[float]] = {True: [], False: []}
+    for is_patient, kept in waits.items():
+        reader = subscription(f"patient-{is_patient}", lambda _events: None, is_patient=is_patient)
+        serving_module._follow(reader, 0, _Waits(kept), Random(1))
+
+    assert waits[True] == [0.0, 2.0, 2.0]
+    assert waits[False][0] == 0.0
+    assert max(waits[False]) < 0.3
+
+
+class _Waits(Signal):
+    """Notes each wait, does not wait, and is set at the third."""
+
+    def __init__(self, kept: list[float]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._kept.append(timeout or 0.0)
+        return len(self._kept) == 3

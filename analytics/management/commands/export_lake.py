@@ -17,6 +17,7 @@ from analytics.lake.keeping import compact
 from analytics.lake.manifest import LakeMovedError
 from analytics.lake.storage import storage
 from resilience import clock, telemetry
+from resilience.limits.backlog import orders_wait
 from resilience.retry import RetryPolicy, wait_s
 from resilience.routing import watch
 from resilience.signs import give_sign
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # A full disk and a bucket that is away are asked again ever more rarely; the log keeps everything meanwhile.
 _TROUBLE = RetryPolicy(wait_initial_s=0.5, wait_max_s=30.0)
+# While orders wait for workers the machine is theirs; a lake may be a minute behind.
+_PATIENCE_S, _LOOK_AGAIN_S = 60.0, 1.0
 # A batch is some ten small files, and each query opens them all.
 _COMPACTED_EVERY_S = 3600.0
 
@@ -53,7 +56,13 @@ class Command(BaseCommand):
 
 def _serve(stop: Event, *, random: Random) -> None:
     troubles, pause_s, compacted_at = 0, 0.0, time.monotonic()
+    exported_at = time.monotonic()
     while not stop.wait(pause_s):
+        if orders_wait() and time.monotonic() - exported_at < _PATIENCE_S:
+            give_sign("exporter")
+            pause_s = _LOOK_AGAIN_S
+            continue
+        exported_at = time.monotonic()
         try:
             exported = export_once(storage())
             if time.monotonic() - compacted_at > _COMPACTED_EVERY_S:
