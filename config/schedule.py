@@ -48,6 +48,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "carry on replays of events": {
+        "task": "resilience.carry_on_replays",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "prune the log of webhooks": {
         "task": "resilience.prune_webhook_log",
         "schedule": 3600.0,

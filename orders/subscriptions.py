@@ -9,7 +9,7 @@ from orders.events import OrderRefunded
 from orders.selectors import clients_of
 from payments.public import refunded_of
 from resilience.caching import void
-from resilience.events import Event, Fact, Subscription, append, subscribe
+from resilience.events import LARGE_BATCH, Event, Fact, Subscription, append, subscribe
 from resilience.retry import RetryPolicy
 
 
@@ -63,6 +63,7 @@ REFUNDS = subscribe(
         # Confirmed too: a refund may have been made before its order was confirmed.
         types=("payment.refunded", "payment.refund_failed", "order.confirmed"),
         handle=show_refunds,
+        batch_size=LARGE_BATCH,
         is_replayable=True,
     )
 )
@@ -72,6 +73,7 @@ CACHE = subscribe(
         name="orders.cache",
         types=(*ORDERS.voided_by, *PRODUCTS.voided_by),
         handle=void_cached,
+        batch_size=LARGE_BATCH,
         start="now",
         retry=_UNTIL_REDIS_IS_BACK,
         is_replayable=True,

@@ -7,7 +7,7 @@ from payments import notice_store
 from payments.services.handle_notices import handle_notices
 from payments.services.observation import start_observations
 from resilience import clock
-from resilience.events import Event, Subscription, subscribe
+from resilience.events import LARGE_BATCH, Event, Subscription, subscribe
 
 _NOTIFIED = "gateway.notified"
 # After these a payment has a reference that it may not have had before.
@@ -26,6 +26,10 @@ def _handle(events: Sequence[Event]) -> None:
 # is waiting by the time that the payment's own event is read.
 NOTICES = subscribe(
     Subscription(
-        name="payments.notices", types=(_NOTIFIED, *_BECAME_KNOWN), handle=_handle, is_replayable=True
+        name="payments.notices",
+        types=(_NOTIFIED, *_BECAME_KNOWN),
+        handle=_handle,
+        batch_size=LARGE_BATCH,
+        is_replayable=True,
     )
 )

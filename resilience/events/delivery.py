@@ -21,6 +21,8 @@ from resilience.retry import wait_s
 logger = logging.getLogger(__name__)
 
 _RANDOM = Random()
+# Then a batch is tried again: whoever serves gives a sign of life, and looks whether to stop.
+_ONE_BY_ONE_MAX = 250
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def run_once(
 
 def _run_one_by_one(subscription: Subscription, lane_id: int, *, events: int, random: Random) -> Counts:
     counts = Counts()
-    for _event in range(events):
+    for _event in range(min(events, _ONE_BY_ONE_MAX)):
         try:
             counts += _run(subscription, lane_id, limit=1)
         except _HandlerFailedError as failure:

@@ -147,7 +147,8 @@ class EventReplay(models.Model):
     """Events of the past on their way to a subscription once more, beside what it reads by itself.
 
     `position_xid` and `position` are how far it is; it ends before `end_xid`, where the log ended when it
-    began. `types` empty: every type that the subscription wants.
+    began. `types` empty: every type that the subscription wants. `carried_per_s`: workers carry it on by
+    themselves, so many events a second; None: whoever began it does.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -162,6 +163,7 @@ class EventReplay(models.Model):
     handled = models.BigIntegerField(default=0)
     begun_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
+    carried_per_s = models.FloatField(null=True)
 
     class Meta:
         app_label = "resilience"

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from resilience.events.event import Event
 from resilience.events.lanes import ALONE, Lane, in_lane
 from resilience.events.recent import Place, Recent
 
-# Rows looked at in one read, wanted or not: what a subscription to a rare type may skip in one step,
-# and what it reads again at most after a restart, because it writes no position for skipped rows alone.
+# Rows looked at in one read at least, wanted or not (more where a batch is larger): what a subscription to a
+# rare type may skip in one step.
 SCAN_MAX = 256
 EVENT_COLUMNS = (
     "id, type, version, aggregatetype, aggregateid, sequence, payload, occurred_at, recorded_at, client"
@@ -80,7 +81,8 @@ def read_page(
         cursor.execute(_PAGE, parameters)
         rows = cursor.fetchall()
     places = [(int(row[4]), row[5], row[6]) for row in rows if row[3] is not None]
-    return _page(rows, _recent.at(places, fetch=_fetch), after=after, limit=limit)
+    found = _recent.at(places, fetch=lambda missing: _fetch(missing, since=parameters["since"]))
+    return _page(rows, found, after=after, limit=limit)
 
 
 def page_of(rows: Sequence[Sequence[Any]], *, after: Cursor, limit: int) -> Page:
@@ -165,7 +167,8 @@ _PAGE = page_statement(
 _FETCH = f"""
 SELECT xid, position, {EVENT_COLUMNS}
 FROM resilience_event
-JOIN unnest(%s::text[]::xid8[], %s::bigint[]) AS place (xid, position) USING (xid, position)
+JOIN unnest(%(xids)s::text[]::xid8[], %(positions)s::bigint[]) AS place (xid, position) USING (xid, position)
+WHERE recorded_at >= coalesce(%(since)s::timestamptz, '-infinity')
 """  # noqa: S608 - the only part put in is a constant of this module
 _HISTORY = f"""
 SELECT {EVENT_COLUMNS}
@@ -199,9 +202,14 @@ def _event(row: Sequence[Any]) -> Event:
     )
 
 
-def _fetch(places: Sequence[Place]) -> dict[Place, Found]:
+def _fetch(places: Sequence[Place], *, since: datetime | None) -> dict[Place, Found]:
+    parameters: dict[str, Any] = {
+        "xids": [str(place[0]) for place in places],
+        "positions": [place[1] for place in places],
+        "since": since,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_FETCH, [[str(place[0]) for place in places], [place[1] for place in places]])
+        cursor.execute(_FETCH, parameters)
         return {(int(row[0]), row[1], row[2]): found_of(row) for row in cursor.fetchall()}
 
 

@@ -23,13 +23,16 @@ logger = logging.getLogger(__name__)
 # each time), the lag of the first event after silence, and that under load.
 _POLL_MIN_S = 0.05
 _POLL_MAX_S = 0.25
-# The busier, the longer it waits and the larger a batch: what a batch costs, whatever is in it (a dozen round
-# trips, a commit), is what listening costs the orders beside it, and grows with batches and not with events.
+# A wait that grows with what was read, so that at a thousand events a second and more batches are large: what
+# a batch costs, whatever is in it (round trips, a commit), is what listening costs the orders beside it.
 _POLL_PER_EVENT_S = 0.001
 # A tenth of the time is left to who is patient while orders wait; and never more than seconds between two,
 # so that nobody mistakes it for dead (its sign) and a thousand events at a time still come through.
 _REST_BY_WORK = 9.0
 _REST_S_MAX = 3.0
+# Who has been behind (one full batch after the other) for so long rests no more, however long orders wait:
+# what clients and analysts hear may come late, and not ever later.
+_PATIENCE_S = 30.0
 # While the database is away, or a bug outside the handler repeats.
 _TROUBLE = RetryPolicy(wait_initial_s=0.1, wait_max_s=2.0)
 _SUPERVISE_S = 1.0
@@ -66,6 +69,7 @@ def _start(subscription: Subscription, share: int, stop: Signal, random: Random)
 
 def _follow(subscription: Subscription, share: int, stop: Signal, random: Random) -> None:
     pause_s, troubles, has_asked = 0.0, 0, share > 0
+    kept_up_at = time.monotonic()
     try:
         while not stop.wait(pause_s):
             began_at = time.monotonic()
@@ -88,7 +92,9 @@ def _follow(subscription: Subscription, share: int, stop: Signal, random: Random
             troubles = 0
             give_sign("subscriber")
             pause_s = _wait_after_s(pause_s, counts, batch_size=subscription.batch_size)
-            if subscription.is_patient and orders_wait():
+            if counts.handled + counts.skipped < subscription.batch_size:
+                kept_up_at = began_at
+            if subscription.is_patient and began_at - kept_up_at < _PATIENCE_S and orders_wait():
                 pause_s = max(pause_s, _rest_after_s(time.monotonic() - began_at))
     finally:
         connection.close()

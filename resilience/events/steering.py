@@ -4,6 +4,7 @@ Each is written down with who and why. A replay goes beside what the subscriptio
 no position and asks no inbox, so only a handler that leaves everything as if it were once may get one.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from resilience.errors import Refusal
 from resilience.events.models import EventReplay, SubscriptionChange, SubscriptionState
 from resilience.events.positions import enrol
 from resilience.events.reading import Cursor, Page, page_of, page_statement
-from resilience.events.subscription import Subscription
+from resilience.events.subscription import Subscription, subscription_named
 from resilience.routing.databases import PRIMARY
 
 # Handed over in one transaction; its first write holds back all other readers until it commits.
@@ -75,8 +76,14 @@ def count_selected(subscription: Subscription, selection: Selection) -> int:
     return count
 
 
-def begin_replay(subscription: Subscription, selection: Selection, instruction: Instruction) -> UUID:
-    """Write a replay down, and return its id for `run_replay`.
+def begin_replay(
+    subscription: Subscription,
+    selection: Selection,
+    instruction: Instruction,
+    *,
+    carried_per_s: float | None = None,
+) -> UUID:
+    """Write a replay down, and return its id for `run_replay`; workers carry it on if `carried_per_s` is set.
 
     Raises NotReplayableError and ReasonMissingError.
     """
@@ -96,23 +103,48 @@ def begin_replay(subscription: Subscription, selection: Selection, instruction: 
             aggregate_id=selection.aggregate_id,
             end_xid=end_xid,
             begun_at=instruction.now,
+            carried_per_s=carried_per_s,
         )
         _note(subscription, instruction, change=f"replay {row.pk}")
     return row.pk
 
 
-def run_replay(subscription: Subscription, replay_id: UUID, *, per_s: float | None = None) -> int:
+def run_replay(
+    subscription: Subscription, replay_id: UUID, *, per_s: float | None = None, within_s: float = math.inf
+) -> int:
     """Hand over what is left of a replay, at most `per_s` events a second; return how many in all.
+
+    After `within_s` it stops where it is.
 
     Effect and progress commit together: killed at any line, it is run again and goes on where it was.
     """
     began_at, handed = time.monotonic(), 0
-    while (page := _run_batch(subscription, replay_id, limit=_batch(per_s))) is not None:
+    while time.monotonic() - began_at < within_s:
+        page = _run_batch(subscription, replay_id, limit=_batch(per_s))
+        if page is None:
+            break
         handed += len(page.found)
         if per_s:
             time.sleep(max(0.0, began_at + handed / per_s - time.monotonic()))
     handled: int = EventReplay.objects.using(PRIMARY).get(pk=replay_id).handled
     return handled
+
+
+def carry_on(*, within_s: float) -> int:
+    """Carry on every replay that was left to workers, each for its part of `within_s`; return how many.
+
+    Of two who do it at once each takes the next batch: the row is locked while one is handed over.
+    """
+    left = EventReplay.objects.using(PRIMARY).filter(done_at=None, carried_per_s__isnull=False)
+    replays = list(left.order_by("begun_at"))
+    for replay in replays:
+        run_replay(
+            subscription_named(replay.subscription),
+            replay.pk,
+            per_s=replay.carried_per_s,
+            within_s=within_s / len(replays),
+        )
+    return len(replays)
 
 
 def _run_batch(subscription: Subscription, replay_id: UUID, *, limit: int) -> Page | None:

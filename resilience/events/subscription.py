@@ -20,8 +20,10 @@ and speaks from a process of their own.
 # everything behind the event wait longer.
 _RETRY = RetryPolicy(wait_initial_s=0.2, wait_max_s=2.0, attempts_max=5)
 # One commit per batch: much smaller, commits begin to dominate; larger, its transaction holds back others'
-# reading for longer, and one that fails repeats more.
-_BATCH_SIZE = 1000
+# reading for longer, and one that fails repeats more. A handler has 30 s for a batch (positions.py): one that
+# waits for somebody at each event wants a smaller one, one that writes a statement for all of them a larger.
+_BATCH_SIZE = 250
+LARGE_BATCH = 1000
 # A byte tells an event's lane: of many more lanes some would have twice the work of others. Each lane reads
 # the whole log, and is a thread with a connection in every process that serves it.
 _LANES_MAX = 32

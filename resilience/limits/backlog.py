@@ -20,6 +20,11 @@ _AGE_S = """
 SELECT extract(epoch FROM clock_timestamp() - due_at)::float8 FROM resilience_saga
 WHERE due_at <= clock_timestamp() ORDER BY due_at OFFSET %s LIMIT 1
 """
+_UNCLAIMED_S = """
+SELECT extract(epoch FROM clock_timestamp() - due_at)::float8 FROM resilience_saga
+WHERE due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+ORDER BY due_at OFFSET %s LIMIT 1
+"""
 
 
 class Backlog(Member):
@@ -50,10 +55,46 @@ class Backlog(Member):
         self._asked_at = float("-inf")
 
 
+class Unclaimed(Member):
+    """Knows how long sagas that no worker has taken have been due; asks as long as somebody wants to know.
+
+    Apart from `Backlog`: a saga that is carried is due too, and where a gateway takes seconds nobody waits
+    for a worker.
+    """
+
+    name = "unclaimed-sagas"
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing yet, and ask nothing until somebody wants it."""
+        self.is_wanted = False
+        self._age_s = 0.0
+        self._asked_at = float("-inf")
+
+    @property
+    def age_s(self) -> float:
+        """How long the oldest of them have been due, in seconds; 0 when none are, or when it is not known."""
+        return self._age_s if time.monotonic() - self._asked_at < _KNOWN_FOR_S else 0.0
+
+    def question(self, alias: str) -> Query | None:
+        """Ask the primary, if it is wanted."""
+        return Query(_UNCLAIMED_S, (_OLDER_IGNORED,)) if alias == "default" and self.is_wanted else None
+
+    def answer(self, alias: str, value: Any, asked_at: float) -> None:
+        """Keep the age."""
+        if alias == "default":
+            self._age_s, self._asked_at = float(value or 0.0), asked_at
+
+
 backlog = Backlog()
+_unclaimed = Unclaimed()
 pulse.join(backlog)
+pulse.join(_unclaimed)
 
 
 def orders_wait() -> bool:
     """Tell whether sagas wait for workers longer than a fleet with room lets them; from memory."""
-    return backlog.age_s > WAIT_S
+    _unclaimed.is_wanted = True
+    return _unclaimed.age_s > WAIT_S

@@ -10,6 +10,9 @@ from resilience.events.payload import to_json
 from resilience.routing.databases import PRIMARY
 from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 
+# Of one statement: a body may be kilobytes, and a client may have twenty endpoints.
+_ROWS_MAX = 1000
+
 
 def fan_out(events: Sequence[Event]) -> None:
     """Write the deliveries of `events`; one that is there already stays as it is."""
@@ -24,7 +27,9 @@ def fan_out(events: Sequence[Event]) -> None:
         delivery for event in events for delivery in _deliveries(event, endpoints[event.client], now=now)
     ]
     if deliveries:
-        WebhookDelivery.objects.using(PRIMARY).bulk_create(deliveries, ignore_conflicts=True)
+        WebhookDelivery.objects.using(PRIMARY).bulk_create(
+            deliveries, batch_size=_ROWS_MAX, ignore_conflicts=True
+        )
 
 
 def body_of(event: Event) -> str:

@@ -22,18 +22,27 @@ from payments.models import Dispute, Payment, ReconciliationException, Refund
 from payments.states import PaymentStatus
 from resilience.audit_trail.models import AuditTrail, StaffAction
 from resilience.breaker.models import BreakerOverride
-from resilience.events.models import SubscriptionState
+from resilience.events.models import EventReplay, SubscriptionState
 from resilience.flags.models import FlagChange
 from resilience.ids import new_id
 from resilience.saga.models import OperatorAction, Saga
 from resilience.saga.states import SagaStatus
 from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 from resilience.webhooks.states import DeliveryState
-from tests.admin_rows import make_delivery, make_endpoint, make_exception, make_order, make_payment, make_saga
+from tests.admin_rows import (
+    NOW,
+    make_delivery,
+    make_endpoint,
+    make_exception,
+    make_order,
+    make_payment,
+    make_saga,
+)
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/resilience/saga/"
+SINCE = "2026-03-01 12:00:00"
 
 
 def person(name: str, role: str) -> Client:
@@ -146,7 +155,14 @@ def test_who_has_not_signed_in_is_asked_to(client: Client, name: str):
 @pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("id_", ["nonsense", "00000000-0000-0000-0000-000000000000", "' OR 1=1 --"])
 def test_what_is_not_there_is_said_and_nothing_is_kept(operator: Client, name: str, id_: str):
-    values = {"value": "on", "state": "forced_open", "minutes": "5", "rate": "8"}
+    values = {
+        "value": "on",
+        "state": "forced_open",
+        "minutes": "5",
+        "rate": "8",
+        "per_s": "9",
+        "since": SINCE,
+    }
 
     assert operator.get(address(name, id_)).status_code == 200
     answer = act(operator, name, id_, **values)
@@ -381,6 +397,22 @@ def test_a_subscription_waits_and_goes_on(operator: Client):
 
     act(operator, "subscription-resume", "webhooks.out", reason="moved")
     assert not SubscriptionState.objects.get(name="webhooks.out").paused
+
+
+def test_a_stretch_of_time_is_replayed_by_the_workers(operator: Client):
+    act(operator, "subscription-replay", "orders.refunds", since=SINCE, per_s="50")
+    refused = operator.get(address("subscription-replay", "analytics.tallies")).content.decode()
+
+    [replay] = EventReplay.objects.all()
+    assert (replay.subscription, replay.carried_per_s, replay.since) == ("orders.refunds", 50.0, NOW)
+    assert "It counts what it is handed" in refused
+    assert "Replay of" in operator.get("/admin/events/").content.decode()
+
+
+@pytest.mark.parametrize(("since", "per_s"), [("", "50"), ("soon", "50"), (SINCE, "0"), (SINCE, "1000000")])
+def test_a_replay_says_from_when_and_how_fast(operator: Client, since: str, per_s: str):
+    assert act(operator, "subscription-replay", "orders.refunds", since=since, per_s=per_s).status_code == 400
+    assert not EventReplay.objects.exists()
 
 
 def test_a_delivery_is_sent_again_and_an_endpoint_turned_off(operator: Client):

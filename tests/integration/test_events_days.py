@@ -1,7 +1,8 @@
 """The log as a table of days: opened ahead, left out by readers, and forgotten when nobody needs them."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as midnight
 from io import StringIO
 from pathlib import Path
 from threading import Event as Signal
@@ -20,7 +21,7 @@ from analytics.lake.storage import Storage, storage
 from analytics.projections import differences
 from analytics.projections import rebuild as rebuild_tallies
 from resilience import clock
-from resilience.events import append, beginning, history_of, read_after, subscriptions, told_since
+from resilience.events import append, beginning, history_of, read_after, reading, subscriptions, told_since
 from resilience.events import days as days_of_the_log
 from resilience.events.days import DAYS_AHEAD, oldest_of, open_days, today
 from resilience.events.log import Fact
@@ -356,3 +357,19 @@ def test_the_command_tells_what_there_is(settings: Any) -> None:
 
     assert "resilience_event_before: recorded before" in out.getvalue()
     assert "Nothing is forgotten." in out.getvalue()
+
+
+def test_events_are_fetched_from_the_days_only_that_can_have_them() -> None:
+    open_days(far_day())
+    parameters = {"xids": ["7"], "positions": [7], "since": datetime.combine(far_day(), midnight.min, UTC)}
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {reading._FETCH}", parameters)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    older = [one.name for one in partitions() if one.until.date() <= far_day()]
+    younger = [one.name for one in partitions() if one.until.date() > far_day()]
+    assert [name for name in older if f"{name} " in plan] == []
+    assert [name for name in younger if f"{name} " not in plan] == []
+    assert older
+    assert younger

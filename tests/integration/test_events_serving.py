@@ -1,15 +1,20 @@
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 from threading import Event as Signal
 from threading import get_ident
 
 import pytest
 
+from resilience import clock, pulse
 from resilience.events import Event
 from resilience.events import serving as serving_module
 from resilience.events.delivery import Counts
 from resilience.events.serving import _rest_after_s, _wait_after_s
 from resilience.ids import new_id
+from resilience.limits.backlog import orders_wait
+from resilience.saga.models import Saga
 from tests.events_kit import elsewhere, numbers, publish_committed, rows, serving, subscription, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,6 +104,46 @@ def test_while_orders_wait_only_the_patient_rest(monkeypatch: pytest.MonkeyPatch
     assert waits[True] == [0.0, 2.0, 2.0]
     assert waits[False][0] == 0.0
     assert max(waits[False]) < 0.3
+
+
+def test_patience_ends_for_who_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "orders_wait", lambda: True)
+    monkeypatch.setattr(serving_module, "_rest_after_s", lambda _worked_s: 2.0)
+    monkeypatch.setattr(serving_module, "_PATIENCE_S", 0.0)
+    kept: list[float] = []
+
+    serving_module._follow(
+        subscription("behind", lambda _events: None, is_patient=True), 0, _Waits(kept), Random(1)
+    )
+
+    assert max(kept) < 0.3
+
+
+def test_orders_wait_while_no_worker_takes_what_is_due() -> None:
+    def due(count: int, **of: object) -> None:
+        for _saga in range(count):
+            moment = clock.now() - timedelta(seconds=60)
+            Saga.objects.create(
+                definition="place_order",
+                version=1,
+                business_key=new_id(),
+                due_at=moment,
+                deadline_at=moment,
+                created_at=moment,
+                **of,
+            )
+
+    assert not orders_wait()
+    # Those that a worker has, and a message's worth of others, are nobody that waits.
+    due(60, lease_owner="worker", lease_until=clock.now() + timedelta(minutes=5))
+    due(32)
+    pulse.wait_for_turn("default", after=time.monotonic(), limit_s=30.0)
+    pulse.wait_for_turn("default", after=time.monotonic(), limit_s=30.0)
+    assert not orders_wait()
+
+    due(1)
+
+    wait_until(orders_wait)
 
 
 class _Waits(Signal):

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from resilience import clock
-from resilience.events import Event, run_once, subscription
+from resilience.events import Event, run_once, steering, subscription
 from resilience.events.models import DeadLetter, EventReplay, SubscriptionChange
 from resilience.events.steering import (
     Instruction,
@@ -20,6 +20,7 @@ from resilience.events.steering import (
     ReasonMissingError,
     Selection,
     begin_replay,
+    carry_on,
     count_selected,
     pause,
     resume,
@@ -28,6 +29,7 @@ from resilience.events.steering import (
 from resilience.ids import new_id
 from tests.events_kit import publish_committed, run_until_idle
 from tests.events_kit import subscription as of_kit
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -229,3 +231,35 @@ def test_a_replay_killed_with_9_is_continued() -> None:
     assert killed.returncode == -9
     assert "0 events were" in said("replay", "orders.refunds", "--continue", replay_id)
     assert EventReplay.objects.get().done_at is not None
+
+
+def test_what_is_left_to_workers_is_carried_on_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard()
+    reader = of_kit("carried", heard, is_replayable=True)
+    monkeypatch.setattr(steering, "subscription_named", lambda _name: reader)
+    publish_committed(*[(new_id(), number) for number in range(30)])
+    left_to_workers = begin_replay(reader, Selection(), because(), carried_per_s=10.0)
+    by_command = begin_replay(reader, Selection(), because())
+
+    # One second's worth at a time, whoever carries it.
+    rounds = 0
+    while EventReplay.objects.get(pk=left_to_workers).done_at is None:
+        assert carry_on(within_s=0.5) == 1
+        rounds += 1
+
+    assert heard.numbers == list(range(30))
+    assert rounds > 1
+    assert EventReplay.objects.get(pk=by_command).handled == 0
+    assert carry_on(within_s=0.5) == 0
+
+
+def test_two_who_carry_on_at_once_hand_over_each_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard()
+    reader = of_kit("carried-twice", heard, is_replayable=True)
+    monkeypatch.setattr(steering, "subscription_named", lambda _name: reader)
+    publish_committed(*[(new_id(), number) for number in range(400)])
+    begin_replay(reader, Selection(), because(), carried_per_s=2000.0)
+
+    at_once([lambda: carry_on(within_s=20.0)] * 4)
+
+    assert sorted(heard.numbers) == list(range(400))

@@ -1,8 +1,8 @@
 """What a process has read of the log it reads no second time; no more is kept than is said."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Thread
 
 import pytest
 
@@ -81,18 +81,14 @@ def test_an_event_that_is_not_there_is_never_left_out():
 
 
 def test_many_threads_read_the_same_events():
-    log, recent, wrong = Log(300), Recent(events_max=50), []
+    log, recent = Log(300), Recent(events_max=50)
 
-    def read() -> None:
-        for start in range(0, 300, 7):
-            places = log.places[start : start + 20]
-            if recent.at(places, fetch=log.fetch) != [log.events[place] for place in places]:
-                wrong.append(start)
+    def read(reader: int) -> list[bool]:
+        pages = [log.places[start : start + 20] for start in range(reader, 300, 7)]
+        return [recent.at(page, fetch=log.fetch) == [log.events[place] for place in page] for page in pages]
 
-    threads = [Thread(target=read) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        rounds = list(pool.map(read, range(8)))
 
-    assert wrong == []
+    assert [len(found) for found in rounds] == [len(range(reader, 300, 7)) for reader in range(8)]
+    assert all(all(found) for found in rounds)

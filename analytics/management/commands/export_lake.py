@@ -56,13 +56,14 @@ class Command(BaseCommand):
 
 def _serve(stop: Event, *, random: Random) -> None:
     troubles, pause_s, compacted_at = 0, 0.0, time.monotonic()
-    exported_at = time.monotonic()
+    kept_up_at, is_behind = time.monotonic(), False
     while not stop.wait(pause_s):
-        if orders_wait() and time.monotonic() - exported_at < _PATIENCE_S:
+        began_at = time.monotonic()
+        # What failed is tried again when its wait is over: resting would hide it.
+        if not troubles and not is_behind and began_at - kept_up_at < _PATIENCE_S and orders_wait():
             give_sign("exporter")
             pause_s = _LOOK_AGAIN_S
             continue
-        exported_at = time.monotonic()
         try:
             exported = export_once(storage())
             if time.monotonic() - compacted_at > _COMPACTED_EVERY_S:
@@ -76,4 +77,6 @@ def _serve(stop: Event, *, random: Random) -> None:
             continue
         troubles = 0
         give_sign("exporter")
-        pause_s = 0.0 if exported.rows >= settings.LAKE_BATCH_ROWS else settings.LAKE_BATCH_S
+        is_behind = exported.rows >= settings.LAKE_BATCH_ROWS
+        kept_up_at = began_at
+        pause_s = 0.0 if is_behind else settings.LAKE_BATCH_S

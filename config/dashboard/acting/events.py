@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
+from django import forms
 from django.db.models import QuerySet
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from config.dashboard.acting.act import (
     Act,
     Foreseen,
     Kept,
     NoSuchSubjectError,
+    ReasonForm,
     Wish,
     foreseeing,
     missing,
@@ -17,14 +20,45 @@ from config.dashboard.acting.act import (
 from resilience.events import Subscription, subscription_named, subscriptions
 from resilience.events.dead_letters import in_order, redeliver, redeliver_all
 from resilience.events.models import DeadLetter
-from resilience.events.steering import Instruction, pause, resume
+from resilience.events.steering import (
+    Instruction,
+    Selection,
+    begin_replay,
+    count_selected,
+    pause,
+    resume,
+)
 from resilience.events.subscription import UnknownSubscriptionError
 from resilience.webhooks.endpoints import EndpointDraft, update_endpoint
 from resilience.webhooks.endpoints import redeliver as send_again
 from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 
+# Of one subscription; more than it is handed at a busy time.
+_PER_S_MAX = 2000
 # A request may not last: what is left is done by asking again, or by the command.
 _LETTERS_MAX = 500
+
+
+class ReplayForm(ReasonForm):
+    """Which stretch of time, and how fast."""
+
+    since = forms.DateTimeField(
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-28 09:00:00"}),
+        help_text="In UTC: what happened from then on.",
+    )
+    until = forms.DateTimeField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-28 10:00:00"}),
+        help_text="In UTC: what happened before; empty for everything up to now.",
+    )
+    per_s = forms.IntegerField(
+        initial=200,
+        min_value=1,
+        max_value=_PER_S_MAX,
+        widget=UnfoldAdminIntegerFieldWidget,
+        label="Events a second at most",
+    )
+    field_order: list[str] | None = ["since", "until", "per_s", "reason"]
 
 
 def _foresee_by_name(what: Callable[[str], str]) -> Callable[[Sequence[str]], list[Foreseen]]:
@@ -50,6 +84,28 @@ def _pause(wish: Wish) -> str:
 def _resume(wish: Wish) -> str:
     resume(_subscription(wish), Instruction(wish.by, wish.reason, wish.now))
     return "goes on"
+
+
+def _foresee_replay(ids: Sequence[str]) -> list[Foreseen]:
+    known = {one.name: one for one in subscriptions()}
+    return [_replayable(known[one]) if one in known else missing(one) for one in ids]
+
+
+def _replayable(subscription: Subscription) -> Foreseen:
+    refusal = (
+        "" if subscription.is_replayable else "It counts what it is handed: make its figures anew instead."
+    )
+    what = "Is handed again what it wants of the stretch that you choose; its handler bears an event twice."
+    return Foreseen(subscription.name, subscription.name, what, refusal)
+
+
+def _replay(wish: Wish) -> str:
+    subscription = _subscription(wish)
+    selection = Selection(since=wish.values["since"], until=wish.values["until"])
+    instruction = Instruction(wish.by, wish.reason, wish.now)
+    per_s = float(wish.values["per_s"])
+    begin_replay(subscription, selection, instruction, carried_per_s=per_s)
+    return f"is handed {count_selected(subscription, selection):,} events again, {per_s:g} a second at most"
 
 
 def _letters_of(name: str) -> str:
@@ -134,6 +190,14 @@ ACTS = (
         _foresee_by_name(lambda _name: "Reads on from where it stands."),
         _resume,
         undo="subscription-pause",
+    ),
+    Act(
+        "subscription-replay",
+        "Replay",
+        "Events of the past are handed over once more, beside what it reads by itself, by the workers.",
+        _foresee_replay,
+        _replay,
+        form=ReplayForm,
     ),
     Act(
         "dead-letters-redeliver",

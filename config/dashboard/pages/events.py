@@ -9,7 +9,7 @@ from config.dashboard.page import OPERATE, page
 from resilience import clock
 from resilience.events import Subscription, subscriptions
 from resilience.events.lag import lag
-from resilience.events.models import DeadLetter, SubscriptionState
+from resilience.events.models import DeadLetter, EventReplay, SubscriptionState
 from resilience.routing.databases import PRIMARY
 from resilience.webhooks.models import WebhookEndpoint
 from resilience.webhooks.states import DisabledReason
@@ -35,6 +35,7 @@ def events_view(request: HttpRequest) -> dict[str, Any]:
         "subscriptions": [_shown(one, lanes.get(one.name, [])) for one in subscriptions()],
         "letters": list(letters.order_by("subscription")),
         "latest": waiting.order_by("-died_at").defer("payload")[:_SHOWN],
+        "replays": EventReplay.objects.using(PRIMARY).filter(done_at=None).order_by("begun_at")[:_SHOWN],
         "endpoints": worst_first.defer("secret", "secrets_before")[:_SHOWN],
         "may_act": request.user.has_perm(OPERATE),
         "now": clock.now(),
