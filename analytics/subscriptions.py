@@ -2,7 +2,8 @@
 
 from analytics.projections import SUBSCRIPTION, tally
 from analytics.tallies import TYPES
-from resilience.events import LARGE_BATCH, Cursor, Subscription, keep_for, subscribe
+from resilience.events import Cursor, Subscription, keep_for, subscribe
+from resilience.events.subscription import LARGE_BATCH
 
 TALLIES = subscribe(
     Subscription(name=SUBSCRIPTION, types=TYPES, handle=tally, batch_size=LARGE_BATCH, is_patient=True)

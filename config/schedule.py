@@ -48,6 +48,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "notice who is the primary": {
+        "task": "resilience.note_primary",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "carry on replays of events": {
         "task": "resilience.carry_on_replays",
         "schedule": 10.0,

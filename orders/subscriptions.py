@@ -9,7 +9,8 @@ from orders.events import OrderRefunded
 from orders.selectors import clients_of
 from payments.public import refunded_of
 from resilience.caching import void
-from resilience.events import LARGE_BATCH, Event, Fact, Subscription, append, subscribe
+from resilience.events import Event, Fact, Subscription, append, subscribe
+from resilience.events.subscription import LARGE_BATCH
 from resilience.retry import RetryPolicy
 
 

@@ -7,7 +7,8 @@ from payments import notice_store
 from payments.services.handle_notices import handle_notices
 from payments.services.observation import start_observations
 from resilience import clock
-from resilience.events import LARGE_BATCH, Event, Subscription, subscribe
+from resilience.events import Event, Subscription, subscribe
+from resilience.events.subscription import LARGE_BATCH
 
 _NOTIFIED = "gateway.notified"
 # After these a payment has a reference that it may not have had before.

@@ -15,6 +15,7 @@ from resilience.events.models import (
 )
 from resilience.flags.models import FlagChange, FlagExposure, FlagGuard
 from resilience.idempotency.models import IdempotencyRecord
+from resilience.routing.models import PrimaryTimeline
 from resilience.saga.models import OperatorAction, Saga, SagaStep
 from resilience.telemetry.models import Metric10s, MetricHour, MetricMinute, MetricTotal, MetricWriter
 from resilience.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -41,6 +42,7 @@ __all__ = [
     "MetricTotal",
     "MetricWriter",
     "OperatorAction",
+    "PrimaryTimeline",
     "Saga",
     "SagaStep",
     "StaffAction",

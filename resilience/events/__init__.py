@@ -23,7 +23,6 @@ from resilience.events.reading import Cursor, Found, Page, history_of
 from resilience.events.retention import keep_for, told_since
 from resilience.events.serving import serve
 from resilience.events.subscription import (
-    LARGE_BATCH,
     Handler,
     Subscription,
     UnknownSubscriptionError,
@@ -33,7 +32,6 @@ from resilience.events.subscription import (
 )
 
 __all__ = [
-    "LARGE_BATCH",
     "AlreadyRedeliveredError",
     "Counts",
     "Cursor",

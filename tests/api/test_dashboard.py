@@ -12,12 +12,15 @@ from django.test.utils import CaptureQueriesContext
 
 from analytics.models import Tally
 from config.dashboard.home import views
+from config.dashboard.home.incidents import incidents
 from config.dashboard.home.tiles import NOTHING
 from resilience import clock
 from resilience.breaker.models import BreakerTransition
 from resilience.flags.models import FlagChange
 from resilience.health.check import Check, Finding, Scope, Status
 from resilience.health.report import Report, Result
+from resilience.routing.failovers import note_primary
+from resilience.routing.models import PrimaryTimeline
 from resilience.telemetry.models import Metric10s, MetricTotal
 from tests.processes import wait_until
 
@@ -181,3 +184,19 @@ def test_a_story_that_is_known_is_not_sent_again(viewer: Client, settings: Any) 
     again = viewer.get(STORY, headers={"If-None-Match": first.headers["ETag"]})
 
     assert (first.status_code, again.status_code) == (200, 304)
+
+
+def test_a_failover_is_among_what_happened(viewer: Client) -> None:
+    assert note_primary()
+    assert not note_primary()
+    timeline = PrimaryTimeline.objects.get().timeline
+    first = incidents(since=clock.now() - timedelta(hours=1), alias="default")
+
+    PrimaryTimeline.objects.create(timeline=timeline + 1, place="10.0.0.2:5432", seen_at=clock.now())
+
+    assert first == []
+    [told] = incidents(since=clock.now() - timedelta(hours=1), alias="default")
+    assert (told.kind, told.text) == (
+        "failover",
+        f"Another server is the primary: 10.0.0.2:5432, on timeline {timeline + 1}",
+    )

@@ -34,6 +34,8 @@ IN_MEMORY = ("resilience/saga/walk.py", "payments/testing/bank.py")
 BY_HAND = ("resilience/saga/operate.py",)
 # The sandbox has a book of its own.
 ELSEWHERE = "payments/sandbox/"
+# Rows of a past that never was, to measure pages on; refused in production.
+MADE_UP = "config/history/"
 
 _SQL_WRITE = re.compile(
     r"\b(?:UPDATE|INSERT\s+INTO|DELETE\s+FROM|COPY)\s+(?:ONLY\s+)?\"?(\w+)\"?", re.IGNORECASE
@@ -81,7 +83,7 @@ def test_each_table_is_written_by_its_writer_only():
     offenders = [
         found
         for source in sources(*ROOMS)
-        if not source.name.startswith(ELSEWHERE)
+        if not source.name.startswith((ELSEWHERE, MADE_UP))
         for found in _foreign_sql(source)
     ]
 
@@ -92,7 +94,7 @@ def test_no_status_is_written_past_the_stores():
     offenders = [
         found
         for source in sources("analytics", "orders", "payments", "resilience")
-        if not source.name.startswith(ELSEWHERE)
+        if not source.name.startswith((ELSEWHERE, MADE_UP))
         for found in _status_writes(source)
     ]
 

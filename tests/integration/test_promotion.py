@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config.stack.servers import PRIMARY, Addresses
-from tests.platform_kit import Platform, Shoppers, rows, running_platform
+from tests.platform_kit import FOLDER, Platform, Shoppers, rows, running_platform
 from tests.processes import children_of, freeze, thaw, wait_until
 
 WRITES_AGAIN_WITHIN_S = 10.0
@@ -58,6 +60,7 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
     try:
         wait_until(lambda: len(shoppers.accepted) >= 40)
         processes = platform.processes()
+        _note_primary(platform)
         _lose(platform, how)
         lost_at = time.monotonic()
         assert rows(new_primary, "SELECT pg_promote()") == [(True,)]
@@ -84,10 +87,34 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
     wait_until(lambda: rows(new_url, _SETTLED, ids) == [(len(ids),)], limit_s=_SETTLED_WITHIN_S)
     wait_until(lambda: _all_events_handled(new_url), limit_s=_SETTLED_WITHIN_S)
     assert platform.processes() == processes
+    _note_primary(platform)
+    _note_primary(platform)
+    noted = rows(new_url, "SELECT timeline FROM resilience_primary_timeline ORDER BY timeline")
+    assert noted == [(1,), (2,)]
     if how != "killed":
         held = "SELECT count(*) FROM orders_order WHERE id = ANY(%s::uuid[])"
         old = make_conninfo(platform.addresses.superuser, dbname="holdfast")
         assert rows(old, held, after) == [(0,)], "the old primary took writes"
+
+
+_NOTE = "from resilience.routing.failovers import note_primary; note_primary()"
+
+
+def _note_primary(platform: Platform) -> None:
+    """As beat does."""
+    subprocess.run(
+        [
+            sys.executable,
+            "manage.py",
+            "shell",
+            "-c",
+            "from resilience.routing.failovers import *; note_primary()",
+        ],
+        cwd=FOLDER,
+        env={**os.environ, **platform.environment},
+        check=True,
+        timeout=60,
+    )
 
 
 def _all_events_handled(url: str) -> bool:

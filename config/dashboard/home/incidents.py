@@ -13,7 +13,7 @@ INCIDENTS_MAX = 40
 
 @dataclass(frozen=True)
 class Incident:
-    """`kind`: breaker, force, flag, audit, subscription, saga, staff or gameday; `text` is read as it is."""
+    """`kind` is what it is of (breaker, flag, audit, failover, …); `text` is read as it is."""
 
     at: datetime
     kind: str
@@ -65,6 +65,13 @@ SELECT at, kind, text, by FROM (
     UNION ALL
     (SELECT at, 'saga', format('Saga %%s: %%s: %%s', saga_id, action, reason), operator
      FROM resilience_operator_action WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT seen_at, 'failover',
+            format('Another server is the primary: %%s, on timeline %%s', place, timeline), ''
+     FROM resilience_primary_timeline AS later
+     WHERE seen_at >= %(since)s
+       AND EXISTS (SELECT FROM resilience_primary_timeline AS first WHERE first.timeline < later.timeline)
+     ORDER BY seen_at DESC LIMIT %(limit)s)
     UNION ALL
     (SELECT at, 'staff', format('%%s %%s %%s: %%s', replace(action, '-', ' '), subject, outcome, reason), by
      FROM resilience_staff_action WHERE at >= %(since)s ORDER BY at DESC LIMIT %(limit)s)
