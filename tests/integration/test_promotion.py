@@ -60,7 +60,7 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
     try:
         wait_until(lambda: len(shoppers.accepted) >= 40)
         processes = platform.processes()
-        _note_primary(platform)
+        _note_primary(platform, platform.addresses.primary)
         _lose(platform, how)
         lost_at = time.monotonic()
         assert rows(new_primary, "SELECT pg_promote()") == [(True,)]
@@ -87,8 +87,8 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
     wait_until(lambda: rows(new_url, _SETTLED, ids) == [(len(ids),)], limit_s=_SETTLED_WITHIN_S)
     wait_until(lambda: _all_events_handled(new_url), limit_s=_SETTLED_WITHIN_S)
     assert platform.processes() == processes
-    _note_primary(platform)
-    _note_primary(platform)
+    _note_primary(platform, new_url)
+    _note_primary(platform, new_url)
     noted = rows(new_url, "SELECT timeline FROM resilience_primary_timeline ORDER BY timeline")
     assert noted == [(1,), (2,)]
     if how != "killed":
@@ -100,8 +100,8 @@ def test_every_process_follows_a_promotion(platform: Platform, how: str, record_
 _NOTE = "from resilience.routing.failovers import note_primary; note_primary()"
 
 
-def _note_primary(platform: Platform) -> None:
-    """As beat does."""
+def _note_primary(platform: Platform, url: str) -> None:
+    """As a worker does that has followed; one that begins now would believe an old primary that is back."""
     subprocess.run(
         [
             sys.executable,
@@ -111,7 +111,7 @@ def _note_primary(platform: Platform) -> None:
             "from resilience.routing.failovers import *; note_primary()",
         ],
         cwd=FOLDER,
-        env={**os.environ, **platform.environment},
+        env={**os.environ, **platform.environment, "HOLDFAST_DATABASE_URL": url},
         check=True,
         timeout=60,
     )
