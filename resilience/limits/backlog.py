@@ -12,8 +12,8 @@ from resilience.pulse import Member, Query
 # The oldest but this many: a saga that nobody can carry must not close the shop, and less than a
 # message's worth of sagas (resilience/saga/dispatch.py) is no backlog.
 _OLDER_IGNORED = 32
-# Five times what a fleet with room takes to begin with a saga that is due.
-WAIT_S = 0.5
+# Twice what a fleet with room takes to begin with a saga that is due.
+WAIT_S = 0.2
 # Without an answer for this long, nothing is known, and nobody is turned away for it.
 _KNOWN_FOR_S = 10.0
 _AGE_S = """

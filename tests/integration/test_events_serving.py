@@ -90,7 +90,7 @@ def test_the_busier_the_larger_a_batch_and_no_full_one_waits() -> None:
 def test_who_is_patient_rests_while_orders_wait_and_never_for_long() -> None:
     rests = [_rest_after_s(worked_s) for worked_s in (0.0, 0.01, 0.1, 30.0)]
 
-    assert rests == pytest.approx([0.0, 0.09, 0.9, 3.0])
+    assert rests == pytest.approx([0.0, 0.19, 1.9, 3.0])
 
 
 def test_while_orders_wait_only_the_patient_rest(monkeypatch: pytest.MonkeyPatch) -> None:
