@@ -26,8 +26,8 @@ _POLL_MAX_S = 0.25
 # A wait that grows with what was read, so that at a thousand events a second and more batches are large: what
 # a batch costs, whatever is in it (round trips, a commit), is what listening costs the orders beside it.
 _POLL_PER_EVENT_S = 0.001
-# A twentieth of the time is left to who is patient while orders wait; and never more than seconds between two,
-# so that nobody mistakes it for dead (its sign) and a thousand events at a time still come through.
+# A twentieth of the time is left to who is patient while orders wait; and there are seconds at most between
+# two batches, so that nobody mistakes it for dead (its sign).
 _REST_BY_WORK = 19.0
 _REST_S_MAX = 3.0
 # Who has been behind (one full batch after the other) for so long rests no more, however long orders wait:

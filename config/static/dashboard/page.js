@@ -23,7 +23,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // --- keys: g and a letter goes to a page, ? tells them ----------------------------------------
   const KEYS = { h: "/admin/", s: "/admin/sagas/", m: "/admin/money/", t: "/admin/toolkit/", e: "/admin/events/", b: "/admin/business/", o: "/admin/orders/order/", d: "/admin/gamedays/", l: "/admin/lab/", a: "/admin/resilience/audittrail/" };
-  const linkTo = (path) => document.querySelector(`#nav-sidebar a[href="${path}"], nav a[href="${path}"]`);
+  // The last one: the brand at the top leads home as well.
+  const linkTo = (path) => [...document.querySelectorAll(`#nav-sidebar a[href="${path}"], nav a[href="${path}"]`)].at(-1);
   const help = document.createElement("dialog");
   help.className = "hf-card hf-keys";
   help.setAttribute("aria-label", "Keys");
