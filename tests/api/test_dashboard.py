@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -200,3 +200,19 @@ def test_a_failover_is_among_what_happened(viewer: Client) -> None:
         "failover",
         f"Another server is the primary: 10.0.0.2:5432, on timeline {timeline + 1}",
     )
+
+
+def test_the_toolkit_is_shown_while_its_replica_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ann"))
+    gone = connections["dashboard"]
+    gone.close()
+
+    def refuse() -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(gone, "connect", refuse)
+    with pytest.raises(OperationalError):
+        gone.cursor()
+
+    assert client.get("/admin/toolkit/").status_code == 200

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from config.dashboard.page import OPERATE, page
 from resilience import clock, pulse
 from resilience.breaker import BreakerState, Force, Standing, fleet_standings, standings
-from resilience.flags import Declaration, Flag, Sample, Switch, current, declared
+from resilience.flags import Flag, Sample, Switch, declared
+from resilience.flags.in_words import value_in_words
 from resilience.flags.models import FlagChange, FlagGuard
 from resilience.health.backlogs import backlogs
 from resilience.health.check import Status
@@ -154,31 +155,10 @@ def _flags() -> list[dict[str, Any]]:
     )
     last = {change.name: change for change in changes}
     return [
-        {"row": one, "kind": _KINDS[type(one)], "value": value_of(one)}
+        {"row": one, "kind": _KINDS[type(one)], "value": value_in_words(one)}
         | {"guard": guards.get(one.name), "change": last.get(one.name)}
         for one in declared()
     ]
-
-
-def value_of(one: Declaration) -> str:
-    """Return what a flag is, in words, as this process knows it."""
-    snapshot = current()
-    if snapshot is None:
-        return f"{_word(one.safe)} (safe value)"
-    match one:
-        case Switch(name=name) if name in snapshot.switches:
-            return _word(snapshot.switches[name])
-        case Flag(name=name) if name in snapshot.flags:
-            row = snapshot.flags[name]
-            return f"{row.per_mille / 10:g} %" if row.everyone is None else _word(row.everyone)
-        case Sample(name=name) if name in snapshot.samples:
-            return f"{snapshot.samples[name] / 10:g} %"
-        case _:
-            return f"{_word(one.default)} (default)"
-
-
-def _word(is_on: bool) -> str:  # noqa: FBT001
-    return "on" if is_on else "off"
 
 
 def _sum(one: SeriesPoints) -> int:

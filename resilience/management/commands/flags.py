@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from resilience import clock, pulse
 from resilience.errors import Refusal
-from resilience.flags import Declaration, Flag, Sample, Switch, current, declared
+from resilience.flags import Flag, Sample, Switch, declared
+from resilience.flags.in_words import value_in_words
 from resilience.flags.models import FlagChange
 from resilience.flags.operate import Wish, set_flag
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         pulse.wait_for_turn("default", limit_s=_FIRST_BEAT_LIMIT_S)
         for one in declared():
             until = f", until {one.remove_by}" if one.remove_by else ""
-            self.stdout.write(f"{one.name}  {_KINDS[type(one)]}  {_value_of(one)}  ({one.owner}{until})")
+            self.stdout.write(f"{one.name}  {_KINDS[type(one)]}  {value_in_words(one)}  ({one.owner}{until})")
             self.stdout.write(f"    {one.purpose}")
 
     def _log(self) -> None:
@@ -58,23 +59,3 @@ class Command(BaseCommand):
         except Refusal as refusal:
             raise CommandError(refusal.message) from refusal
         self.stdout.write(f"Done. {change}; every process knows within a second.")
-
-
-def _value_of(one: Declaration) -> str:
-    snapshot = current()
-    if snapshot is None:
-        return f"{_word(one.safe)} (the database does not answer; the safe value)"
-    match one:
-        case Switch(name=name) if name in snapshot.switches:
-            return _word(snapshot.switches[name])
-        case Flag(name=name) if name in snapshot.flags:
-            row = snapshot.flags[name]
-            return f"{row.per_mille / 10:g} %" if row.everyone is None else _word(row.everyone)
-        case Sample(name=name) if name in snapshot.samples:
-            return f"{snapshot.samples[name] / 10:g} %"
-        case _:
-            return f"{_word(one.default)} (default)"
-
-
-def _word(is_on: bool) -> str:  # noqa: FBT001
-    return "on" if is_on else "off"
