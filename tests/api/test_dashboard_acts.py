@@ -1,25 +1,17 @@
 """What operators do from the dashboard: it asks first, needs permission and a reason, and is written down."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
-from urllib.parse import urlencode
-from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
-from django.http import HttpResponse
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.dashboard.acting.act import Wish
 from config.dashboard.acting.registry import ACTS
-from config.roles import OPERATOR, VIEWER, ensure_roles
-from orders.models import Order
-from orders.sagas import CANCEL_ORDER
-from payments.models import Dispute, Payment, ReconciliationException, Refund
-from payments.states import PaymentStatus
+from config.roles import OPERATOR
 from resilience.audit_trail.models import AuditTrail, StaffAction
 from resilience.breaker.models import BreakerOverride
 from resilience.events.models import EventReplay, SubscriptionState
@@ -29,74 +21,27 @@ from resilience.saga.models import OperatorAction, Saga
 from resilience.saga.states import SagaStatus
 from resilience.webhooks.models import WebhookDelivery, WebhookEndpoint
 from resilience.webhooks.states import DeliveryState
+from tests.acting_kit import LIST, a_viewer, act, address, an_operator, parked_saga, person
 from tests.admin_rows import (
     NOW,
     make_delivery,
     make_endpoint,
-    make_exception,
-    make_order,
-    make_payment,
     make_saga,
 )
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/resilience/saga/"
 SINCE = "2026-03-01 12:00:00"
-
-
-def person(name: str, role: str) -> Client:
-    ensure_roles()
-    user = User.objects.create_user(name, is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def act(
-    client: Client, name: str, *ids: object, follow: bool = False, back: str = LIST, **values: str
-) -> HttpResponse:
-    """Send the form of an act, each time a new one unless `once` names it."""
-    form = {"reason": "because", "once": str(uuid4()), **values}
-    return client.post(address(name, *ids, back=back), form, follow=follow)
 
 
 @pytest.fixture
 def operator() -> Client:
-    """Who may act; an administrator of people too, so that every act is theirs."""
-    client = person("ann", OPERATOR)
-    User.objects.get(username="ann").user_permissions.add(Permission.objects.get(codename="change_user"))
-    return client
+    return an_operator()
 
 
 @pytest.fixture
 def viewer() -> Client:
-    return person("bob", VIEWER)
-
-
-def address(name: str, *ids: object, back: str = LIST) -> str:
-    return f"{reverse('dashboard:act', args=[name])}?{urlencode({'id': list(ids), 'next': back}, doseq=True)}"
-
-
-def parked_saga() -> Saga:
-    saga = Saga.objects.get(pk=make_saga(0))
-    Saga.objects.filter(pk=saga.pk).update(
-        **{"status": SagaStatus.PARKED, "parked_from": "running", "parked_reason": "crashed 3 times"}
-    )
-    saga.refresh_from_db()
-    return saga
-
-
-def captured_payment(*, number: int = 0) -> Payment:
-    payment = Payment.objects.get(pk=make_payment(number))
-    Dispute.objects.filter(payment=payment).delete()
-    Refund.objects.filter(payment=payment).delete()
-    Payment.objects.filter(pk=payment.pk).update(
-        **{"status": PaymentStatus.CAPTURED, "captured_minor": 1789, "in_doubt_since": None}
-    )
-    payment.refresh_from_db()
-    return payment
+    return a_viewer()
 
 
 def test_an_act_says_what_follows_and_changes_nothing_yet(operator: Client):
@@ -218,86 +163,6 @@ def test_a_viewer_is_offered_nothing(viewer: Client):
     assert "saga-retry" not in viewer.get(f"{LIST}{saga.pk}/change/").content.decode()
 
 
-def test_an_order_is_cancelled(operator: Client):
-    order = Order.objects.get(pk=make_order(0))
-
-    act(operator, "order-cancel", order.pk, reason="they asked")
-
-    assert Saga.objects.filter(definition=CANCEL_ORDER.name, business_key=order.pk).exists()
-    [deed] = StaffAction.objects.all()
-    assert (deed.action, deed.subject, deed.outcome) == ("order-cancel", str(order.pk), "is being cancelled")
-
-
-def test_what_was_taken_is_given_back_to_the_cent(operator: Client):
-    payment = captured_payment()
-
-    too_fine = act(operator, "payment-refund", payment.pk, reason="r", amount="1.005", follow=True)
-    act(operator, "payment-refund", payment.pk, reason="a broken cup", amount="1.50")
-
-    assert "cannot be given back" in unescape(too_fine.content.decode())
-    payment.refresh_from_db()
-    assert payment.refund_reserved_minor == 150
-    assert [deed.reason for deed in StaffAction.objects.all()] == ["a broken cup"]
-
-
-def test_a_form_that_is_sent_twice_gives_back_once(operator: Client):
-    payment, once = captured_payment(), str(uuid4())
-
-    act(operator, "payment-refund", payment.pk, amount="1.00", once=once)
-    again = act(operator, "payment-refund", payment.pk, amount="1.00", once=once, follow=True)
-
-    assert "sent twice" in unescape(again.content.decode())
-    payment.refresh_from_db()
-    assert payment.refund_reserved_minor == 100
-    assert StaffAction.objects.count() == 1
-
-
-def test_an_amount_is_for_one_payment(operator: Client):
-    first, second = captured_payment(), captured_payment(number=1)
-
-    told = act(operator, "payment-refund", first.pk, second.pk, amount="1.00", follow=True)
-
-    assert "An amount is for one payment" in unescape(told.content.decode())
-    assert not StaffAction.objects.exists()
-
-
-def test_what_its_payer_disputes_is_not_given_back(operator: Client):
-    payment = captured_payment()
-    Dispute.objects.create(
-        payment=payment,
-        gateway="x",
-        reference="dp",
-        amount_minor=1,
-        currency="EUR",
-        opened_at=payment.created_at,
-    )
-
-    assert "The payer disputes it" in unescape(
-        operator.get(address("payment-refund", payment.pk)).content.decode()
-    )
-
-
-def test_a_refund_in_doubt_is_asked_about_under_its_own_id(operator: Client):
-    payment = captured_payment()
-    act(operator, "payment-refund", payment.pk)
-    saga = Saga.objects.get(definition="refund_payment")
-    before = saga.signals
-
-    act(operator, "payment-ask", payment.pk)
-
-    saga.refresh_from_db()
-    assert saga.signals == before + 1
-
-
-def test_of_a_parked_saga_nobody_says_that_nothing_is_owed(operator: Client):
-    payment = captured_payment()
-    Payment.objects.filter(pk=payment.pk).update(in_doubt_since=payment.created_at)
-
-    told = act(operator, "payment-ask", payment.pk, follow=True)
-
-    assert "Its saga is parked" in unescape(told.content.decode())
-
-
 def test_a_failure_that_nobody_foresaw_hides_nothing_that_was_done(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ):
@@ -341,14 +206,6 @@ def test_an_operator_takes_nobody_s_second_factor():
 
     assert act(person("cat", OPERATOR), "second-factor-reset", bob.pk).status_code == 403
     assert TOTPDevice.objects.filter(user=bob).exists()
-
-
-def test_more_than_was_taken_is_refused_and_nothing_kept(operator: Client):
-    payment = captured_payment()
-
-    act(operator, "payment-refund", payment.pk, reason="all", amount="17.90")
-
-    assert not StaffAction.objects.exists()
 
 
 def test_a_breaker_is_forced_and_let_go(operator: Client):
@@ -433,37 +290,3 @@ def test_a_delivery_is_sent_again_and_an_endpoint_turned_off(operator: Client):
     act(operator, "endpoint-disable", endpoint, reason="they asked")
     assert WebhookEndpoint.objects.get(pk=endpoint).disabled_at is not None
     assert {deed.action for deed in StaffAction.objects.all()} == {"delivery-send", "endpoint-disable"}
-
-
-def test_an_exception_is_resolved_with_the_reason_as_its_note(operator: Client):
-    key = make_exception(0)
-
-    act(operator, "exception-resolve", key, reason="a test charge")
-
-    assert ReconciliationException.objects.get(pk=key).resolved_by == "ann"
-
-
-@pytest.mark.parametrize(
-    "make",
-    [lambda: ("orders_order", make_order(0)), lambda: ("payments_payment", make_payment(0))],
-    ids=["order", "payment"],
-)
-def test_a_list_is_exported_as_it_is_filtered(viewer: Client, make: Callable[[], tuple[str, object]]):
-    name, _key = make()
-
-    answer = viewer.get(reverse(f"admin:{name}_export"), {"q": "nothing like it"})
-    all_ = viewer.get(reverse(f"admin:{name}_export"))
-
-    assert answer["Content-Type"].startswith("text/csv")
-    assert len(answer.content.decode().splitlines()) == 1
-    assert "17.89 EUR" in all_.content.decode()
-    assert len(all_.content.decode().splitlines()) == 2
-
-
-def test_an_export_runs_no_formula(viewer: Client):
-    key = make_order(0)
-    Order.objects.filter(pk=key).update(customer_reference='=HYPERLINK("http://evil.example")')
-
-    text = viewer.get(reverse("admin:orders_order_export")).content.decode()
-
-    assert "'=HYPERLINK" in text
